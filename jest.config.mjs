@@ -1,0 +1,22 @@
+// Two projects: "unit" (pure and quick) and "integration" (real git, real processes, real file systems).
+const shared = {
+  rootDir: import.meta.dirname,
+  testEnvironment: 'node',
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } }] },
+  setupFiles: ['<rootDir>/test/helpers/hermetic-env.ts'],
+};
+
+export default {
+  testTimeout: 60_000,
+  maxWorkers: 2,
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/{core,config,errors,process,architecture}/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'integration',
+      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs}/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/helpers/build-once.mjs',
+    },
+  ],
+};

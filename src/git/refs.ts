@@ -1,0 +1,61 @@
+/** Refs: read, and move only by compare-and-swap. */
+import { GitsyncError } from '../errors.ts';
+import { git, type Repo } from './git.ts';
+
+/** Our own refs live below this; what hangs on them is kept from gc. */
+export const ownRefs = 'refs/gitsync';
+
+/** An object id of zeros: "this ref must not exist". */
+export function zeroOid(repo: Repo): string {
+  return '0'.repeat(repo.oidLength);
+}
+
+/** The commit that a name means, or undefined where there is none. */
+export async function resolveCommit(repo: Repo, name: string): Promise<string | undefined> {
+  const result = await git(repo, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`], { expect: [0, 1, 128] });
+  return result.exitCode === 0 ? result.stdout.toString().trim() : undefined;
+}
+
+/**
+ * Moves a ref from one value to another, or not at all.
+ * @param expected the value it must have now; `null` when it must not exist.
+ * @throws GitsyncError `rejected` when someone else moved it.
+ */
+export async function updateRef(repo: Repo, ref: string, value: string, expected: string | null, why: string): Promise<void> {
+  const result = await git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value, expected ?? zeroOid(repo)], { expect: [0, 1, 128] });
+  if (result.exitCode === 0) return;
+  const now = await resolveCommit(repo, ref);
+  if (now !== (expected ?? undefined)) throw new GitsyncError('rejected', `${ref} was moved by someone else.`);
+  throw new GitsyncError(/lock/i.test(result.stderr) ? 'locked' : 'failed', `${ref} could not be moved: ${result.stderr.trim()}`);
+}
+
+/** Sets one of our own refs whatever it was before. */
+export async function setOwnRef(repo: Repo, ref: string, value: string, why: string): Promise<void> {
+  await git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value]);
+}
+
+/** Deletes one of our own refs if it is there. */
+export async function deleteOwnRef(repo: Repo, ref: string): Promise<void> {
+  await git(repo, ['update-ref', '-d', ref], { expect: [0, 1, 128] });
+}
+
+export interface RefLine {
+  ref: string;
+  oid: string;
+}
+
+/** The refs below a prefix, sorted by name. */
+export async function listRefs(repo: Repo, prefix: string): Promise<RefLine[]> {
+  const { stdout } = await git(repo, ['for-each-ref', '--format=%(objectname) %(refname)', prefix]);
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => ({ oid: line.slice(0, line.indexOf(' ')), ref: line.slice(line.indexOf(' ') + 1) }));
+}
+
+/** Whether every commit of `ancestor` is in `descendant`. */
+export async function isAncestor(repo: Repo, ancestor: string, descendant: string): Promise<boolean> {
+  if (ancestor === descendant) return true;
+  return (await git(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { expect: [0, 1] })).exitCode === 0;
+}

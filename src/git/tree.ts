@@ -1,0 +1,84 @@
+/** Tree objects: what differs between two, and a tree with some entries replaced. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { git, gitText, type Repo } from './git.ts';
+import { splitNul, type RawPath } from './raw-path.ts';
+
+/** `100644`, `100755`, `120000` (symlink) or `160000` (submodule). */
+export type FileMode = '100644' | '100755' | '120000' | '160000';
+
+export interface Entry {
+  mode: FileMode;
+  oid: string;
+}
+
+/** One path that differs; `null` where it does not exist on that side. */
+export interface TreeChange {
+  path: RawPath;
+  old: Entry | null;
+  new: Entry | null;
+}
+
+export function sameEntry(a: Entry | null | undefined, b: Entry | null | undefined): boolean {
+  return (a ?? null) === (b ?? null) || (a?.oid === b?.oid && a?.mode === b?.mode);
+}
+
+function parseEntry(mode: string, oid: string): Entry | null {
+  return mode === '000000' ? null : { mode: mode as FileMode, oid };
+}
+
+/** Parses `git diff-tree|diff-index|diff-files -z --raw --no-renames` output. An oid of zeros means "not hashed". */
+export function parseRawDiff(output: Buffer): TreeChange[] {
+  const fields = splitNul(output);
+  const changes: TreeChange[] = [];
+  for (let i = 0; i + 1 < fields.length; i += 2) {
+    const [oldMode = '', newMode = '', oldOid = '', newOid = ''] = (fields[i] as string).slice(1).split(' ');
+    changes.push({ path: fields[i + 1] as RawPath, old: parseEntry(oldMode, oldOid), new: parseEntry(newMode, newOid) });
+  }
+  return changes;
+}
+
+/** All paths that differ between two trees (or commits), in git's order. */
+export async function diffTrees(repo: Repo, from: string, to: string): Promise<TreeChange[]> {
+  if (from === to) return [];
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to]);
+  return parseRawDiff(stdout);
+}
+
+/** Lines for `update-index -z --index-info`: each sets (or, with `null`, removes) one entry without touching files. */
+export function indexInfo(entries: Iterable<readonly [RawPath, Entry | null]>, oidLength: number): Buffer {
+  const lines = [...entries].map(([path, entry]) => (entry === null ? `0 ${'0'.repeat(oidLength)}\t${path}\0` : `${entry.mode} ${entry.oid}\t${path}\0`));
+  return Buffer.from(lines.join(''), 'latin1');
+}
+
+/** Runs `work` with the name of a temporary index file that is gone afterwards. */
+export async function withTemporaryIndex<T>(repo: Repo, work: (indexFile: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(`${repo.ownDir}/tmp-index-`);
+  try {
+    return await work(`${directory}/index`);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** The tree that equals `tree` but for the given entries (`null` removes). Returns its object id. */
+export async function treeWith(repo: Repo, tree: string, entries: ReadonlyMap<RawPath, Entry | null>): Promise<string> {
+  if (entries.size === 0) return gitText(repo, ['rev-parse', '--verify', `${tree}^{tree}`]);
+  return withTemporaryIndex(repo, async (indexFile) => {
+    await git(repo, ['read-tree', tree], { indexFile });
+    await git(repo, ['update-index', '-z', '--replace', '--index-info'], { indexFile, input: indexInfo(entries, repo.oidLength) });
+    return gitText(repo, ['write-tree'], { indexFile });
+  });
+}
+
+/** The entries of a tree for the given paths; paths that it does not have are left out. */
+export async function entriesOf(repo: Repo, tree: string, paths: ReadonlySet<RawPath>): Promise<Map<RawPath, Entry>> {
+  const { stdout } = await git(repo, ['ls-tree', '-r', '-z', '--full-tree', tree]);
+  const found = new Map<RawPath, Entry>();
+  for (const line of splitNul(stdout)) {
+    const path = line.slice(line.indexOf('\t') + 1) as RawPath;
+    if (!paths.has(path)) continue;
+    const [mode = '', , oid = ''] = line.slice(0, line.indexOf('\t')).split(' ');
+    found.set(path, { mode: mode as FileMode, oid });
+  }
+  return found;
+}

@@ -1,0 +1,100 @@
+/**
+ * The only place that starts programs: argument arrays, no shell, own process
+ * group, a deadline that output extends, TERM then KILL to the whole group.
+ */
+import { execa } from 'execa';
+import { GitsyncError } from '../errors.ts';
+
+export interface RunOptions {
+  cwd?: string;
+  /** The complete environment; nothing is inherited beside it. Default: this process's. */
+  env?: Record<string, string | undefined>;
+  /** Bytes for standard input; without it standard input is closed. */
+  input?: Uint8Array | string;
+  /** Ends the program when it has been silent on both outputs for this long. Default 120 000. */
+  idleTimeoutMs?: number;
+  /** Ends the program after this long whatever it says. Default: none. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** A file whose content becomes standard input, instead of `input`. */
+  inputFile?: string;
+}
+
+export interface RunResult {
+  exitCode: number;
+  stdout: Buffer;
+  stderr: string;
+  ms: number;
+}
+
+const killDelayMs = 3_000;
+
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    // The child leads its own group, so its helpers (ssh, remote-ext, hooks) go too.
+    process.kill(-pid, signal);
+  } catch {
+    // Already gone.
+  }
+}
+
+function standardInput(options: RunOptions): { input: Uint8Array | string } | { inputFile: string } | { stdin: 'ignore' } {
+  if (options.inputFile !== undefined) return { inputFile: options.inputFile };
+  return options.input === undefined ? { stdin: 'ignore' } : { input: options.input };
+}
+
+/**
+ * Runs a program to its end and returns its exit code, whatever it is.
+ * @throws GitsyncError `timeout` when a deadline passed, `interrupted` when the
+ *   signal was aborted, `failed` when it could not be started or was killed.
+ */
+export async function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+  const startedAt = performance.now();
+  if (options.signal?.aborted) throw new GitsyncError('interrupted', `${file} was not started: interrupted.`);
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
+    ...standardInput(options),
+    encoding: 'buffer',
+    stripFinalNewline: false,
+    maxBuffer: 1024 * 1024 * 1024,
+    reject: false,
+    detached: true,
+  });
+  let why: 'timeout' | 'interrupted' | undefined;
+  let killer: NodeJS.Timeout | undefined;
+  const end = (reason: 'timeout' | 'interrupted'): void => {
+    if (why !== undefined) return;
+    why = reason;
+    signalGroup(child.pid, 'SIGTERM');
+    killer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), killDelayMs);
+  };
+  const idleTimeoutMs = options.idleTimeoutMs ?? 120_000;
+  const idle = setTimeout(() => end('timeout'), idleTimeoutMs);
+  const total = options.timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), options.timeoutMs);
+  const onAbort = (): void => end('interrupted');
+  options.signal?.addEventListener('abort', onAbort, { once: true });
+  child.stdout?.on('data', () => idle.refresh());
+  child.stderr?.on('data', () => idle.refresh());
+  try {
+    const result = await child;
+    const stderr = Buffer.from(result.stderr ?? []).toString('utf8');
+    if (why === 'timeout') {
+      throw new GitsyncError('timeout', `${file} ${args[0] ?? ''} gave no answer in time and was ended.`, { cause: stderr });
+    }
+    if (why === 'interrupted') throw new GitsyncError('interrupted', `${file} ${args[0] ?? ''} was interrupted.`);
+    if (result.exitCode === undefined) {
+      const reason = result.signal === undefined ? (result.shortMessage ?? 'it could not be started') : `it was killed by ${result.signal}`;
+      throw new GitsyncError('failed', `${file} did not finish: ${reason}`, { cause: stderr });
+    }
+    return { exitCode: result.exitCode, stdout: Buffer.from(result.stdout ?? []), stderr, ms: performance.now() - startedAt };
+  } finally {
+    clearTimeout(idle);
+    if (total !== undefined) clearTimeout(total);
+    if (killer !== undefined) clearTimeout(killer);
+    // Whatever the program left behind in its group (a hook's child) goes with it.
+    if (why !== undefined) signalGroup(child.pid, 'SIGKILL');
+    options.signal?.removeEventListener('abort', onAbort);
+  }
+}

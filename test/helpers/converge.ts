@@ -1,0 +1,15 @@
+/** Waits for a condition by polling, never by sleeping for a guessed time. */
+export async function converge(what: string, condition: () => boolean | Promise<boolean>, deadlineMs = 15_000): Promise<void> {
+  const until = Date.now() + deadlineMs;
+  let last: unknown;
+  for (;;) {
+    try {
+      if (await condition()) return;
+      last = undefined;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > until) throw new Error(`did not happen within ${deadlineMs} ms: ${what}${last === undefined ? '' : ` (${String(last)})`}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}

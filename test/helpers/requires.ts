@@ -1,0 +1,37 @@
+/** Tests for parts that not every machine has: skipped loudly, or failed where GITSYNC_REQUIRE names them. */
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { describe } from '@jest/globals';
+
+function has(program: string): boolean {
+  try {
+    execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore', env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const parts = {
+  root: () => process.getuid?.() === 0,
+  linux: () => process.platform === 'linux',
+  ssh: () => has('ssh') && has('sshd'),
+  'git-lfs': () => has('git-lfs'),
+  strace: () => has('strace'),
+  tmpfs: () => process.getuid?.() === 0 && process.platform === 'linux',
+  userns: () => existsSync('/proc/self/ns/user') && has('unshare'),
+} satisfies Record<string, () => boolean>;
+
+export type Part = keyof typeof parts;
+
+/** `describe` for tests that need the parts; what is missing is named on standard error. */
+export function describeWith(needs: Part[], title: string, body: () => void): void {
+  const missing = needs.filter((part) => !parts[part]());
+  const required = (process.env['GITSYNC_REQUIRE'] ?? '').split(',');
+  if (missing.length === 0 || missing.some((part) => required.includes(part))) {
+    describe(title, body);
+    return;
+  }
+  process.stderr.write(`SKIPPED (this machine has no ${missing.join(', ')}): ${title}\n`);
+  describe.skip(title, body);
+}
