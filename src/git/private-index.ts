@@ -4,10 +4,9 @@
  * a copy of it, under `index.lock`, and only where it equalled HEAD.
  */
 import { constants } from 'node:fs';
-import { copyFile, open, rename, rm, stat, unlink } from 'node:fs/promises';
-import { errnoOf } from '../errors.ts';
+import { copyFile, rename, rm, stat } from 'node:fs/promises';
 import { git, type Repo } from './git.ts';
-import { isUtf8, joinNul, type RawPath } from './raw-path.ts';
+import { isUtf8, joinNul, type RawPath } from '../core/raw-path.ts';
 
 /** `clean`: the person's index equals HEAD. `staged`: they staged something, or left conflicts. */
 export type IndexVerdict = 'clean' | 'staged';
@@ -15,6 +14,8 @@ export type IndexVerdict = 'clean' | 'staged';
 export interface PrivateIndex {
   /** Its file name. */
   readonly file: string;
+  /** Grows with every fresh seed: what was known about the work tree before then must be looked at again. */
+  readonly generation: number;
   /**
    * Makes the private index stand at `commit` (undefined: unborn branch) with
    * as good a stat cache as there is, and says how the person's index stands to it.
@@ -24,6 +25,8 @@ export interface PrivateIndex {
   moveTo(tree: string, changed: readonly RawPath[]): Promise<void>;
   /** Notes that HEAD is now `commit` and the person's index was just replaced by a copy of this one (or not). */
   settle(commit: string): Promise<void>;
+  /** Whether nobody has written the person's index since the last seed or settle. */
+  userUnchanged(): Promise<boolean>;
   /** Forgets what was cached; the next seed starts afresh. */
   forget(): void;
 }
@@ -49,6 +52,7 @@ const refreshEachUpTo = 200;
 export function openPrivateIndex(repo: Repo): PrivateIndex {
   const file = `${repo.ownDir}/index`;
   const userFile = `${repo.gitDir}/index`;
+  let generation = 0;
   let known: { commit: string | undefined; user: string; own: string; verdict: IndexVerdict } | undefined;
 
   const remember = async (commit: string | undefined, verdict: IndexVerdict): Promise<void> => {
@@ -57,6 +61,9 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
 
   return {
     file,
+    get generation() {
+      return generation;
+    },
     async seed(commit) {
       const user = await identityOf(userFile);
       if (known !== undefined && known.commit === commit && known.user === user && (await identityOf(file)) === known.own) return known.verdict;
@@ -68,6 +75,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       }
       if (commit === undefined) await git(repo, ['read-tree', '--empty'], { indexFile: file });
       else if (verdict === 'staged' || user === '') await git(repo, ['read-tree', '--reset', commit], { indexFile: file });
+      generation += 1;
       await remember(commit, verdict);
       return verdict;
     },
@@ -88,37 +96,13 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
     async settle(commit) {
       await remember(commit, 'clean');
     },
+    async userUnchanged() {
+      return known !== undefined && known.user === (await identityOf(userFile));
+    },
     forget() {
       known = undefined;
     },
   };
 }
 
-/** The person's `index.lock`, held by us: their git waits or says so, and cannot commit under our feet. */
-export interface IndexLock {
-  /** Puts a copy of `indexFile` in place of the person's index and lets go of the lock. */
-  replaceWith(indexFile: string): Promise<void>;
-  /** Lets go without a change. */
-  release(): Promise<void>;
-}
-
-/** Takes `index.lock`, or says that somebody holds it. */
-export async function lockIndex(repo: Repo): Promise<IndexLock | 'held'> {
-  const lockFile = `${repo.gitDir}/index.lock`;
-  try {
-    const handle = await open(lockFile, 'wx', 0o666);
-    await handle.close();
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') return 'held';
-    throw error;
-  }
-  return {
-    async replaceWith(indexFile) {
-      await copyFile(indexFile, lockFile, constants.COPYFILE_FICLONE);
-      await rename(lockFile, `${repo.gitDir}/index`);
-    },
-    async release() {
-      await unlink(lockFile).catch(() => undefined);
-    },
-  };
-}
+export { lockIndex, type IndexLock } from './index-lock.ts';

@@ -1,7 +1,7 @@
 /** Tree objects: what differs between two, and a tree with some entries replaced. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { git, gitText, type Repo } from './git.ts';
-import { splitNul, type RawPath } from './raw-path.ts';
+import { splitNul, type RawPath } from '../core/raw-path.ts';
 
 /** `100644`, `100755`, `120000` (symlink) or `160000` (submodule). */
 export type FileMode = '100644' | '100755' | '120000' | '160000';
