@@ -1,0 +1,58 @@
+/** What the agent remembers of a repository between runs, in `.git/gitsync/state.json`. */
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { lstatSync } from 'node:fs';
+import { rawFromText, type RawPath } from '../core/raw-path.ts';
+import type { Repo } from '../git/git.ts';
+
+export interface OwnState {
+  /** Paths that a person let through the safety rules. */
+  allowed: string[];
+  /** The work tree's inode when it was last seen in order. */
+  rootInode: string | undefined;
+  /** Paths that an incoming change could not be put into place for, and why. */
+  blocked: { path: string; why: string }[];
+  /** Epoch milliseconds; 0: not paused; `null` in the file: until resumed. */
+  pausedUntilMs: number | null;
+  /** Remote name to the time of the last moment both were equal (epoch milliseconds). */
+  lastSyncMs: Record<string, number>;
+}
+
+const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {} };
+
+function fileOf(repo: Repo): string {
+  return `${repo.ownDir}/state.json`;
+}
+
+/** Reads it; a missing or damaged file is an empty state, since nothing in it is needed for safety. */
+export async function readOwnState(repo: Repo): Promise<OwnState> {
+  try {
+    return { ...empty, ...(JSON.parse(await readFile(fileOf(repo), 'utf8')) as Partial<OwnState>) };
+  } catch {
+    return { ...empty };
+  }
+}
+
+/** Replaces it in one step. */
+export async function writeOwnState(repo: Repo, state: OwnState): Promise<void> {
+  await writeFile(`${fileOf(repo)}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
+  await rename(`${fileOf(repo)}.new`, fileOf(repo));
+}
+
+/** Reads, changes and writes it. */
+export async function changeOwnState(repo: Repo, change: (state: OwnState) => Partial<OwnState>): Promise<OwnState> {
+  const before = await readOwnState(repo);
+  const after = { ...before, ...change(before) };
+  await writeOwnState(repo, after);
+  return after;
+}
+
+/** The work tree's inode number now. */
+export function rootInode(repo: Repo): string {
+  return String(lstatSync(repo.workTree, { bigint: true }).ino);
+}
+
+/** A list of path texts as paths. */
+export function rawSet(paths: readonly string[]): Set<RawPath> {
+  return new Set(paths.map(rawFromText));
+}
+

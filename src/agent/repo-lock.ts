@@ -1,0 +1,39 @@
+/** One agent for one repository: a lock file that names its process, so that one left by a crash is recognised at once. */
+import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { errnoOf, GitsyncError } from '../errors.ts';
+import { isAlive, ownIdentity } from '../process/identity.ts';
+
+export interface HeldLock {
+  release(): Promise<void>;
+}
+
+/** How often a lock that vanished or was stale is tried again before giving up. */
+const attempts = 5;
+
+/**
+ * Takes the lock at `file`.
+ * @throws GitsyncError `locked` when another live process holds it.
+ */
+export async function takeLock(file: string, what: string): Promise<HeldLock> {
+  const own = `${file}.${process.pid}`;
+  await writeFile(own, `${ownIdentity()}\n`);
+  try {
+    for (let i = 0; i < attempts; i++) {
+      try {
+        // link(2) fails when the name is taken, and the content is complete from the first moment.
+        await link(own, file);
+        return { release: async () => unlink(file).catch(() => undefined) };
+      } catch (error) {
+        if (errnoOf(error) !== 'EEXIST') throw error;
+      }
+      const owner = await readFile(file, 'latin1').catch(() => undefined);
+      if (owner !== undefined && isAlive(owner.trim())) {
+        throw new GitsyncError('locked', `${what} is in the hands of another gitsync (process ${owner.split(' ')[0] ?? '?'}).`, { hint: 'gitsync status' });
+      }
+      if (owner !== undefined) await unlink(file).catch(() => undefined);
+    }
+    throw new GitsyncError('locked', `${what} is being locked by several gitsync processes at once.`, { hint: 'try again' });
+  } finally {
+    await unlink(own).catch(() => undefined);
+  }
+}
