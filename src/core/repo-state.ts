@@ -312,9 +312,17 @@ export function wakeAtMs(state: RepoState, nowMs: number): number {
   return Math.min(capture, ...remotes);
 }
 
+/** A race that is tried again this soon still counts as under way. */
+const underWayMs = 3_000;
+
 /** Whether everything that can be done now is done; what remains waits for time, a person or a remote. */
 export function isSettled(state: RepoState, nowMs: number): boolean {
   if (state.busy !== undefined) return false;
   if (nowMs < state.pausedUntilMs) return true;
-  return isClean(state.dirty) && state.local !== undefined && remoteAction(state, nowMs) === undefined;
+  if (state.captureFailures > 0 && state.captureRetryAtMs > nowMs + underWayMs) return true;
+  if (!isClean(state.dirty) || state.local === undefined || remoteAction(state, nowMs) !== undefined) return false;
+  return ![...state.remotes].some(([name, remote]) => {
+    const waits = remote.toIntegrate !== undefined || publishAction(state, name, remote) !== undefined;
+    return waits && !state.standsStill && remote.failure === undefined && remote.retryAtMs <= nowMs + underWayMs;
+  });
 }

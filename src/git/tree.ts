@@ -37,6 +37,11 @@ export function parseRawDiff(output: Buffer): TreeChange[] {
   return changes;
 }
 
+/** The id of the tree without entries, written if need be. */
+export async function emptyTree(repo: Repo): Promise<string> {
+  return gitText(repo, ['mktree'], { input: '' });
+}
+
 /** All paths that differ between two trees (or commits), in git's order. */
 export async function diffTrees(repo: Repo, from: string, to: string): Promise<TreeChange[]> {
   if (from === to) return [];
@@ -70,15 +75,20 @@ export async function treeWith(repo: Repo, tree: string, entries: ReadonlyMap<Ra
   });
 }
 
-/** The entries of a tree for the given paths; paths that it does not have are left out. */
-export async function entriesOf(repo: Repo, tree: string, paths: ReadonlySet<RawPath>): Promise<Map<RawPath, Entry>> {
+/** Every file of a tree (or commit), by its path. */
+export async function listTree(repo: Repo, tree: string): Promise<Map<RawPath, Entry>> {
   const { stdout } = await git(repo, ['ls-tree', '-r', '-z', '--full-tree', tree]);
   const found = new Map<RawPath, Entry>();
   for (const line of splitNul(stdout)) {
-    const path = line.slice(line.indexOf('\t') + 1) as RawPath;
-    if (!paths.has(path)) continue;
-    const [mode = '', , oid = ''] = line.slice(0, line.indexOf('\t')).split(' ');
-    found.set(path, { mode: mode as FileMode, oid });
+    const tab = line.indexOf('\t');
+    const [mode = '', , oid = ''] = line.slice(0, tab).split(' ');
+    found.set(line.slice(tab + 1) as RawPath, { mode: mode as FileMode, oid });
   }
   return found;
+}
+
+/** The entries of a tree for the given paths; paths that it does not have are left out. */
+export async function entriesOf(repo: Repo, tree: string, paths: ReadonlySet<RawPath>): Promise<Map<RawPath, Entry>> {
+  const all = await listTree(repo, tree);
+  return new Map([...all].filter(([path]) => paths.has(path)));
 }

@@ -1,0 +1,220 @@
+/** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
+import { retryOf, toGitsyncError } from '../errors.ts';
+import { rawToDisplay, rawToText, type RawPath } from '../core/raw-path.ts';
+import type { Action, Event } from '../core/repo-state.ts';
+import { applyCommit } from '../git/apply.ts';
+import type { CaptureReport } from '../git/capture.ts';
+import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
+import { integrate, type Integration } from '../git/integrate.ts';
+import { publishBranch, publishFallback } from '../git/publish.ts';
+import type { PublishTarget } from '../git/remotes.ts';
+import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
+import { saveHeld } from '../git/snapshot.ts';
+import { diffTrees, emptyTree } from '../git/tree.ts';
+import { changeOwnState, rawSet, rootInode } from './own-state.ts';
+import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
+
+/** A race with the person's own git is tried again this soon. */
+const raceRetryMs = 250;
+
+/** Carries out one action. Never throws: trouble becomes an event. */
+export async function performAction(session: RepoSession, action: Action, signal: AbortSignal): Promise<Event[]> {
+  try {
+    switch (action.type) {
+      case 'capture':
+        return await performCapture(session, action);
+      case 'fetch':
+        return [await performFetch(session, targetOf(session, action.remote), signal)];
+      case 'integrate':
+        return [await performIntegrate(session, targetOf(session, action.remote), action.tip)];
+      case 'publish':
+        return [await performPublish(session, targetOf(session, action.remote), action, signal)];
+      default:
+        return action satisfies never;
+    }
+  } catch (error) {
+    const known = toGitsyncError(error);
+    if (known.kind === 'bug') session.repo.log.error('Unexpected failure', { action: action.type, error: (error as Error).stack ?? String(error) });
+    if (action.type === 'capture') {
+      session.lastError = failureOf(error);
+      return [{ type: 'capture-failed', retryMs: known.kind === 'locked' ? raceRetryMs : undefined, random: Math.random() }];
+    }
+    return [{ type: 'remote-failed', remote: action.remote, failure: failureOf(error), retry: retryOf(known.kind), random: Math.random() }];
+  }
+}
+
+function targetOf(session: RepoSession, remote: string): PublishTarget {
+  return session.targets.get(remote) ?? { remote, branch: session.branch ?? 'main' };
+}
+
+async function performCapture(session: RepoSession, action: Action & { type: 'capture' }): Promise<Event[]> {
+  const { repo, config } = session;
+  const inode = rootInode(repo);
+  const report = await session.capturer.capture({
+    scan: action.scan,
+    overdue: action.overdue,
+    allowed: rawSet(session.own.allowed),
+    keep: rawSet(session.own.blocked.map(({ path }) => path)),
+    rootChanged: session.own.rootInode !== undefined && session.own.rootInode !== inode,
+    limits: { maxFileSizeBytes: config.maxFileSizeBytes, maxBatchBytes: config.maxBatchBytes },
+    checkSecrets: config.secrets,
+    host: session.host,
+    branch: config.branch,
+    template: config.message,
+    sign: config.sign,
+    now: new Date(),
+  });
+  session.lastError = undefined;
+  await rememberReport(session, report, inode);
+  logOutcome(session, report);
+  const { outcome, head } = report;
+  if (outcome.kind === 'snapshot' && (outcome.why === 'index-lock' || outcome.why === 'moved')) {
+    return [{ type: 'capture-failed', retryMs: raceRetryMs, random: Math.random() }];
+  }
+  const events: Event[] = [];
+  const branch = head.ref?.replace(/^refs\/heads\//, '');
+  if (await refreshTargets(session, branch)) events.push({ type: 'targets', remotes: [...session.targets.keys()] });
+  const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
+  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete });
+  return events;
+}
+
+/** Keeps what the status shows; a partial look only replaces what it looked at. */
+async function rememberReport(session: RepoSession, report: CaptureReport, inode: string): Promise<void> {
+  const before = session.lastReport;
+  const merged = report.complete || before === undefined ? report : { ...report, held: mergeHeld(before, report), nested: before.nested, movedSubmodules: before.movedSubmodules };
+  session.lastReport = merged;
+  const secrets = report.held.filter(({ reason }) => reason === 'secret-name' || reason === 'secret-content');
+  await saveHeld(session.repo, secrets);
+  const deletionsWait = merged.held.some(({ reason }) => reason === 'mass-deletion');
+  if (!deletionsWait && session.own.rootInode !== inode) session.own = await changeOwnState(session.repo, () => ({ rootInode: inode }));
+}
+
+function mergeHeld(before: CaptureReport, report: CaptureReport): CaptureReport['held'] {
+  const known = new Map(before.held.map((held) => [held.path, held]));
+  if (report.outcome.kind === 'committed') for (const path of report.outcome.paths) known.delete(path);
+  for (const held of report.held) known.set(held.path, held);
+  return [...known.values()];
+}
+
+function logOutcome(session: RepoSession, { outcome, held, failed }: CaptureReport): void {
+  const { log } = session.repo;
+  if (outcome.kind === 'committed') log.info('Committed', { commit: outcome.commit.slice(0, 10), paths: outcome.paths.length });
+  if (outcome.kind === 'snapshot' && outcome.commit !== undefined) log.info('Kept a snapshot', { why: outcome.why, commit: outcome.commit.slice(0, 10) });
+  for (const { path, detail } of held) warnOnce(session, `held ${path}`, 'Held back', { path: rawToDisplay(path), why: detail });
+  for (const { path, why } of failed) warnOnce(session, `failed ${path}`, 'Could not be saved', { path: rawToDisplay(path), why });
+}
+
+function warnOnce(session: RepoSession, key: string, sentence: string, fields: Record<string, string>): void {
+  session.repo.log[session.warned.has(key) ? 'debug' : 'warn'](sentence, fields);
+  session.warned.add(key);
+}
+
+async function performFetch(session: RepoSession, target: PublishTarget, signal: AbortSignal): Promise<Event> {
+  const { remote } = target;
+  const outcome = await fetchBranch(session.repo, target, { signal });
+  if (outcome.kind === 'fetched') {
+    if (outcome.moved) session.repo.log.info('Fetched', { remote, tip: outcome.tip.slice(0, 10) });
+    return { type: 'fetched', remote, tip: outcome.tip };
+  }
+  if (outcome.kind === 'branch-missing' && outcome.seenBefore !== undefined) {
+    const failure = {
+      kind: 'branch-missing' as const,
+      sentence: `The branch ${target.branch} is gone from ${remote}.`,
+      hint: `git push ${remote} ${session.branch ?? target.branch}:${target.branch}   (to make it again)`,
+    };
+    return { type: 'remote-failed', remote, failure, retry: 'on-change', random: Math.random() };
+  }
+  return { type: 'fetched', remote, tip: null };
+}
+
+async function performIntegrate(session: RepoSession, target: PublishTarget, tip: string): Promise<Event> {
+  const { repo, config } = session;
+  const ref = `refs/heads/${session.branch ?? ''}`;
+  const local = await resolveCommit(repo, ref);
+  const before = await integratedTip(repo, target);
+  const rewrittenFrom = before !== undefined && local !== undefined && !(await isAncestor(repo, before, tip)) ? before : undefined;
+  const result: Integration = local === undefined ? { kind: 'fast-forward', commit: tip } : await integrate(repo, { local, remote: tip, rules: config.conflict, ...(rewrittenFrom === undefined ? {} : { rewrittenFrom }) });
+  switch (result.kind) {
+    case 'up-to-date':
+      await noteIntegrated(repo, target, tip);
+      return { type: 'integrated', remote: target.remote, local: local as string };
+    case 'unrelated':
+      return stopped(target.remote, 'unrelated', `${target.remote} and this folder have no common history (it begins with ${result.remoteRoots[0]?.slice(0, 10) ?? '?'}, ours with ${result.localRoots[0]?.slice(0, 10) ?? '?'}).`, `gitsync adopt ${config.path}`);
+    case 'stopped':
+      return performStopped(session, target, result, local as string);
+    case 'fast-forward':
+    case 'merged':
+    case 'rewritten':
+      return bringIn(session, target, tip, ref, local, result);
+    default:
+      return result satisfies never;
+  }
+}
+
+function stopped(remote: string, kind: 'unrelated' | 'stopped', sentence: string, hint: string): Event {
+  return { type: 'remote-failed', remote, failure: { kind, sentence, hint }, retry: 'on-change', random: Math.random() };
+}
+
+/** A conflict that the policy leaves to the person: with `branch`, our side leaves the machine all the same. */
+async function performStopped(session: RepoSession, target: PublishTarget, result: Integration & { kind: 'stopped' }, local: string): Promise<Event> {
+  const paths = result.paths.map(rawToDisplay).join(', ');
+  const byHand = `git merge ${target.remote}/${target.branch}`;
+  if (result.policy === 'pause') return stopped(target.remote, 'stopped', `Both sides changed ${paths}; the policy says to wait.`, byHand);
+  const pushed = await publishFallback(session.repo, target.remote, session.host, target.branch, local);
+  return stopped(target.remote, 'stopped', `Both sides changed ${paths}; ours is on ${target.remote} as ${pushed.branch}.`, byHand);
+}
+
+async function bringIn(session: RepoSession, target: PublishTarget, tip: string, ref: string, local: string | undefined, result: Integration & { kind: 'fast-forward' | 'merged' | 'rewritten' }): Promise<Event> {
+  const { repo, config } = session;
+  if (result.kind === 'rewritten' && local !== undefined) {
+    await setOwnRef(repo, `${ownRefs}/rescue/${session.branch ?? 'HEAD'}/${local.slice(0, 12)}`, local, `before ${target.remote} was rewritten`);
+    repo.log.warn('The remote was rewritten; our former state is kept', { remote: target.remote, rescue: local.slice(0, 12), reapplied: result.reapplied });
+  }
+  const held = new Set((session.lastReport?.held ?? []).map(({ path }) => path));
+  const keep = new Set([...held, ...rawSet(session.own.blocked.map(({ path }) => path))]);
+  const overtaken = held.size === 0 ? [] : (await diffTrees(repo, local ?? (await emptyTree(repo)), result.commit)).filter(({ path }) => held.has(path));
+  const outcome = await applyCommit(repo, session.index, { ref, from: local, to: result.commit, keep, rules: config.conflict });
+  if (outcome.kind !== 'applied') return { type: 'not-integrated', remote: target.remote, why: outcome.kind };
+  await noteIntegrated(repo, target, tip);
+  const conflicts = [...(result.kind === 'fast-forward' ? [] : result.conflicts), ...outcome.conflicts];
+  session.conflicts.unshift(...conflicts);
+  await rememberBlocked(session, [...outcome.blocked, ...overtaken.map(({ path }) => ({ path, why: 'your version is held back, and another one came in' }))]);
+  repo.log.info(result.kind === 'fast-forward' ? 'Brought in changes' : 'Merged', { remote: target.remote, commit: outcome.commit.slice(0, 10), paths: outcome.changed, conflicts: conflicts.length });
+  return { type: 'integrated', remote: target.remote, local: outcome.commit };
+}
+
+/** What could not be put into place waits for a person; until then capture leaves those paths alone. */
+async function rememberBlocked(session: RepoSession, blocked: readonly { path: RawPath; why: string }[]): Promise<void> {
+  if (blocked.length === 0) return;
+  const entries = blocked.map(({ path, why }) => ({ path: rawToText(path), why }));
+  const isNew = ({ path }: { path: string }): boolean => !entries.some((entry) => entry.path === path);
+  session.own = await changeOwnState(session.repo, (state) => ({ blocked: [...state.blocked.filter(isNew), ...entries] }));
+  for (const { path, why } of entries) session.repo.log.warn('An incoming change waits', { path, why });
+}
+
+async function performPublish(session: RepoSession, target: PublishTarget, action: Action & { type: 'publish' }, signal: AbortSignal): Promise<Event> {
+  const { remote, commit } = action;
+  const startedAt = performance.now();
+  if (action.fallback) {
+    const outcome = await publishFallback(session.repo, remote, session.host, target.branch, commit);
+    if (outcome.kind === 'refused') throw outcome.error;
+    session.repo.log.warn('Published on a branch of our own, since the remote refuses the other', { remote, branch: outcome.branch });
+    return { type: 'pushed', remote, commit, fallback: true };
+  }
+  const outcome = await publishBranch(session.repo, target, commit, { signal, ...(session.branch === undefined ? {} : { setUpstreamFor: session.branch }) });
+  switch (outcome.kind) {
+    case 'pushed':
+      session.repo.log.info('Pushed', { remote, commit: commit.slice(0, 10), ms: Math.round(performance.now() - startedAt) });
+      return { type: 'pushed', remote, commit, fallback: false };
+    case 'up-to-date':
+      return { type: 'pushed', remote, commit, fallback: false };
+    case 'rejected':
+      return { type: 'push-rejected', remote };
+    case 'refused':
+      session.repo.log.warn('The remote refuses the branch', { remote, branch: target.branch, reason: outcome.reason });
+      return { type: 'push-refused', remote, sentence: `${remote} refuses ${target.branch}: ${outcome.reason}` };
+    default:
+      return outcome satisfies never;
+  }
+}

@@ -1,0 +1,153 @@
+/** The agent: one loop for each configured repository, a control socket, and the config file watched. */
+import { GitsyncError } from '../errors.ts';
+import { withFields, type Log } from '../log.ts';
+import { formatProblem, type ConfigProblem } from '../config/config-problem.ts';
+import { loadConfig, watchConfig, type Config, type RepoConfig } from '../config/load.ts';
+import { watchNetwork } from '../remote/network.ts';
+import { serveControl, type ControlRequest } from './control.ts';
+import { watchSafety } from './notify.ts';
+import { takeLock } from './repo-lock.ts';
+import { startRepoLoop, type RepoLoop } from './repo-loop.ts';
+import { runRepoOperation } from './repo-operations.ts';
+import { statusOf, type RepoStatus } from './repo-status.ts';
+import { agentPaths } from './runtime-dir.ts';
+import { createSlots } from './slots.ts';
+
+export interface Agent {
+  /** Resolves when the agent has stopped. */
+  stopped: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** What `status` answers. */
+export interface AgentStatus {
+  config: string;
+  problems: ConfigProblem[];
+  repos: RepoStatus[];
+}
+
+/** How many repositories may work at the same moment. */
+export const workingAtOnce = 4;
+
+/**
+ * Starts the agent for a config file and returns once every repository has its loop.
+ * @throws GitsyncError `locked` when an agent for this file runs already, `config` when the file cannot be read.
+ */
+export async function startAgent(configFile: string, log: Log): Promise<Agent> {
+  const paths = agentPaths(configFile);
+  const lock = await takeLock(paths.lock, `The agent for ${configFile}`);
+  const slots = createSlots(workingAtOnce);
+  const loops = new Map<string, RepoLoop>();
+  let config: Config | undefined;
+  let reloading: Promise<void> = Promise.resolve();
+  let stopping: Promise<void> | undefined;
+  let resolveStopped: () => void = () => undefined;
+  const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
+
+  const startLoop = (repo: RepoConfig): RepoLoop => startRepoLoop({ config: repo, log, slots, mode: 'daemon', onChange: () => safety.noteChange() });
+
+  /** Brings the running loops in line with the file; a repository whose settings stayed the same is not disturbed. */
+  const adoptConfig = async (next: Config): Promise<void> => {
+    const wanted = new Map(next.repos.map((repo) => [repo.path, repo]));
+    for (const [path, loop] of loops) {
+      const { line: _line, ...settings } = loop.config;
+      const { line: _nextLine, ...nextSettings } = wanted.get(path) ?? { line: 0 };
+      if (JSON.stringify(settings) === JSON.stringify(nextSettings)) continue;
+      loops.delete(path);
+      await loop.close();
+      log.info(wanted.has(path) ? 'Settings changed' : 'No longer watching', { repo: path });
+    }
+    for (const [path, repo] of wanted) if (!loops.has(path)) loops.set(path, startLoop(repo));
+    for (const problem of next.problems) log.error(formatProblem(problem));
+    config = next;
+  };
+
+  const reload = (): Promise<void> => {
+    reloading = reloading
+      .then(() => loadConfig(configFile))
+      .then(async (next) => {
+        // A file that cannot be understood as a whole leaves what runs as it is.
+        if (next.problems.some(({ scope }) => scope === undefined) && config !== undefined) {
+          for (const problem of next.problems) log.error(formatProblem(problem));
+          config = { ...config, problems: next.problems };
+        } else await adoptConfig(next);
+      })
+      .catch((error: unknown) => log.error('The config file cannot be read', { error: String(error) }));
+    return reloading;
+  };
+
+  const status = async (only: readonly string[]): Promise<AgentStatus> => {
+    const wanted = [...loops.values()].filter(({ config: { path } }) => only.length === 0 || only.includes(path));
+    return { config: configFile, problems: config?.problems ?? [], repos: await Promise.all(wanted.map((loop) => statusOf(loop, true))) };
+  };
+  const safety = watchSafety(async () => (await status([])).repos, { log, notify: () => config?.notify ?? false });
+
+  const loopsFor = (args: ControlRequest['args']): RepoLoop[] => {
+    const only = Array.isArray(args['paths']) ? (args['paths'] as string[]) : [];
+    for (const path of only) if (!loops.has(path)) throw new GitsyncError('usage', `The agent does not watch ${path}.`, { hint: `gitsync add ${path}` });
+    return [...loops.values()].filter(({ config: { path } }) => only.length === 0 || only.includes(path));
+  };
+
+  const handle = async ({ op, args }: ControlRequest): Promise<unknown> => {
+    const chosen = loopsFor(args);
+    const paths = chosen.map((loop) => loop.config.path);
+    switch (op) {
+      case 'status':
+        return status(paths);
+      case 'sync':
+        for (const loop of chosen) loop.post({ type: 'sync' });
+        await Promise.all(chosen.map((loop) => loop.settled()));
+        return status(paths);
+      case 'pause':
+        for (const loop of chosen) loop.post({ type: 'pause', untilMs: typeof args['untilMs'] === 'number' ? args['untilMs'] : Infinity });
+        return status(paths);
+      case 'resume':
+        for (const loop of chosen) loop.post({ type: 'resume' });
+        return status(paths);
+      case 'reload':
+        await reload();
+        await Promise.all([...loops.values()].map((loop) => loop.settled()));
+        return status([]);
+      case 'ping':
+        return { pid: process.pid };
+      default: {
+        const [loop] = chosen;
+        if (chosen.length !== 1 || loop === undefined) throw new GitsyncError('usage', `"${op}" works on one repository.`);
+        const result = await loop.exclusively((session) => runRepoOperation(session, op, args));
+        loop.post({ type: 'changed', hint: 'all' });
+        loop.post({ type: 'sync' });
+        return result;
+      }
+    }
+  };
+
+  const cleanUp: (() => unknown)[] = [() => lock.release()];
+  const stop = (): Promise<void> => {
+    stopping ??= (async () => {
+      safety.close();
+      for (const undo of cleanUp.reverse()) await undo();
+      await Promise.all([...loops.values()].map((loop) => loop.close()));
+      log.info('Stopped');
+      resolveStopped();
+    })();
+    return stopping;
+  };
+
+  try {
+    await adoptConfig(await loadConfig(configFile));
+    const control = await serveControl(paths.socket, handle, withFields(log, { part: 'control' }));
+    cleanUp.push(() => control.close());
+    const file = watchConfig(configFile, () => void reload());
+    cleanUp.push(() => file.close());
+    const network = watchNetwork(() => {
+      log.debug('The network came up, or the machine woke up');
+      for (const loop of loops.values()) loop.post({ type: 'network-up' });
+    });
+    cleanUp.push(() => network.close());
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  log.info('Watching', { repos: loops.size, config: configFile });
+  return { stopped, stop };
+}

@@ -1,0 +1,210 @@
+/**
+ * Drives one repository: takes events from watchers, remotes, timers and
+ * people, asks the state machine, and carries out one action at a time.
+ */
+import { schedule as scheduleCron } from 'node-cron';
+import type { RepoConfig } from '../config/config.ts';
+import { toGitsyncError } from '../errors.ts';
+import { withFields, type Log } from '../log.ts';
+import { initialState, isSettled, step, wakeAtMs, type Event, type RepoState } from '../core/repo-state.ts';
+import { performAction } from './actions.ts';
+import { changeOwnState } from './own-state.ts';
+import { clearStaleLock, failureOf, openSession, type RepoSession } from './repo-session.ts';
+import { startTriggers, type Triggers } from './triggers.ts';
+import type { Slots } from './slots.ts';
+
+export interface RepoLoop {
+  readonly config: RepoConfig;
+  /** The opened repository; undefined while it cannot be opened. */
+  readonly session: RepoSession | undefined;
+  readonly state: RepoState | undefined;
+  /** Why the repository cannot be opened now. */
+  readonly unavailable: ReturnType<typeof failureOf> | undefined;
+  post(event: Event): void;
+  /** Resolves when everything that can be done now is done (or the repository is unavailable). */
+  settled(): Promise<void>;
+  /** Runs `work` while no action is running, with the repository open. */
+  exclusively<T>(work: (session: RepoSession) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+export interface LoopOptions {
+  config: RepoConfig;
+  log: Log;
+  /** Bounds how many repositories work at the same moment. */
+  slots: Slots;
+  /** `daemon`: watches and waits; `once`: does what is due and no more. */
+  mode: 'daemon' | 'once';
+  /** Called after every event. */
+  onChange?: () => void;
+}
+
+/** How often a directory that cannot be opened is looked for again. */
+const reopenMs = 3_000;
+/** setTimeout overflows beyond this. */
+const maxTimerMs = 2 ** 31 - 1;
+
+export function startRepoLoop(options: LoopOptions): RepoLoop {
+  const { config, slots, mode } = options;
+  const log = withFields(options.log, { repo: config.path });
+  const abort = new AbortController();
+  let session: RepoSession | undefined;
+  let state: RepoState | undefined;
+  let unavailable: ReturnType<typeof failureOf> | undefined;
+  let triggers: Triggers | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let closed = false;
+  let waiters: (() => void)[] = [];
+
+  const wakeWaiters = (): void => {
+    if (running !== undefined) return;
+    if (!closed && unavailable === undefined && (state === undefined || !isSettled(state, Date.now()))) return;
+    for (const wake of waiters.splice(0)) wake();
+  };
+
+  const arm = (): void => {
+    clearTimeout(timer);
+    if (closed || state === undefined) return;
+    const waitMs = wakeAtMs(state, Date.now()) - Date.now();
+    if (Number.isFinite(waitMs)) timer = setTimeout(() => post({ type: 'tick' }), Math.min(Math.max(waitMs, 0), maxTimerMs));
+  };
+
+  const post = (event: Event): void => {
+    if (closed || state === undefined) return;
+    const [next, actions] = step(state, event, Date.now());
+    state = next;
+    for (const action of actions) {
+      running = slots
+        .use(() => performAction(session as RepoSession, action, abort.signal))
+        .then(async (events) => {
+          running = undefined;
+          if (closed) return;
+          for (const result of events) {
+            if (result.type === 'targets') await triggers?.retarget();
+            post(result);
+          }
+          await afterwards();
+        })
+        .catch((error: unknown) => log.error('The loop stumbled', { error: (error as Error).stack ?? String(error) }))
+        .finally(wakeWaiters);
+    }
+    arm();
+    wakeWaiters();
+    options.onChange?.();
+  };
+
+  /** What the action's end means for the repository as a whole. */
+  const afterwards = async (): Promise<void> => {
+    const kind = session?.lastError?.kind;
+    if (kind === undefined) return;
+    if (kind === 'locked' && session !== undefined) await clearStaleLock(session.repo);
+    // A directory that went away, or damage: opening it again finds out, and repairs.
+    if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await reopen();
+  };
+
+  const open = async (): Promise<void> => {
+    try {
+      session = await openSession(config, log);
+    } catch (error) {
+      if (toGitsyncError(error).kind !== unavailable?.kind) log.error('The repository cannot be opened', { error: toGitsyncError(error).message });
+      unavailable = failureOf(error);
+      if (mode === 'daemon' && !closed) timer = setTimeout(() => void open(), reopenMs);
+      options.onChange?.();
+      wakeWaiters();
+      return;
+    }
+    if (unavailable !== undefined) log.info('The repository is back');
+    unavailable = undefined;
+    const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, pollMs: config.pollMs, fullScanMs: config.fullScanMs, scheduled: config.schedule !== undefined && mode === 'daemon' };
+    const { pausedUntilMs } = session.own;
+    state = { ...initialState(settings, [], Date.now()), pausedUntilMs: mode === 'once' ? 0 : (pausedUntilMs ?? Infinity) };
+    if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen(), state: () => state });
+    post({ type: 'tick' });
+  };
+
+  const reopen = async (): Promise<void> => {
+    if (closed || session === undefined) return;
+    await shut();
+    await open();
+  };
+
+  const shut = async (): Promise<void> => {
+    clearTimeout(timer);
+    const [oldSession, oldTriggers] = [session, triggers];
+    if (session !== undefined && state !== undefined) await rememberSyncTimes(session, state).catch(() => undefined);
+    session = undefined;
+    state = undefined;
+    triggers = undefined;
+    await oldTriggers?.close();
+    await oldSession?.close();
+  };
+
+  const cron = config.schedule === undefined || mode === 'once' ? undefined : scheduleCron(config.schedule, () => post({ type: 'schedule' }));
+  running = open().finally(() => {
+    running = undefined;
+    wakeWaiters();
+  });
+
+  return {
+    config,
+    get session() {
+      return session;
+    },
+    get state() {
+      return state;
+    },
+    get unavailable() {
+      return unavailable;
+    },
+    post(event) {
+      if (session !== undefined && (event.type === 'pause' || event.type === 'resume')) {
+        const until = event.type === 'resume' ? 0 : Number.isFinite(event.untilMs) ? event.untilMs : null;
+        void changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then((own) => {
+          if (session !== undefined) session.own = own;
+        });
+      }
+      post(event);
+    },
+    settled() {
+      return new Promise((resolve) => {
+        waiters.push(resolve);
+        wakeWaiters();
+      });
+    },
+    async exclusively(work) {
+      // One action at a time: wait for the running one, and let none start meanwhile.
+      while (running !== undefined) await running;
+      if (session === undefined || state === undefined) throw unavailable === undefined ? new Error('closed') : toGitsyncError(Object.assign(new Error(unavailable.sentence)));
+      const held = session;
+      const busy = state;
+      state = { ...busy, busy: { type: 'capture', scan: new Set(), overdue: new Set() } };
+      let finish: () => void = () => undefined;
+      running = new Promise((resolve) => (finish = resolve));
+      try {
+        return await work(held);
+      } finally {
+        running = undefined;
+        finish();
+        if (state !== undefined) state = { ...state, busy: undefined };
+        post({ type: 'tick' });
+      }
+    },
+    async close() {
+      closed = true;
+      abort.abort();
+      await cron?.destroy();
+      clearTimeout(timer);
+      await running?.catch(() => undefined);
+      await shut();
+      for (const wake of waiters.splice(0)) wake();
+      waiters = [];
+    },
+  };
+}
+
+/** So that a later command without an agent can say how fresh the remotes are. */
+async function rememberSyncTimes(session: RepoSession, state: RepoState): Promise<void> {
+  const times = [...state.remotes].flatMap(([name, { lastSyncMs }]) => (lastSyncMs === undefined ? [] : [[name, lastSyncMs] as const]));
+  if (times.length > 0) await changeOwnState(session.repo, (own) => ({ lastSyncMs: { ...own.lastSyncMs, ...Object.fromEntries(times) } }));
+}

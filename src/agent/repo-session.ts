@@ -1,0 +1,118 @@
+/** One opened repository: what the loop's actions work with. Opening it repairs what a crash left behind. */
+import { hostname } from 'node:os';
+import type { RepoConfig } from '../config/config.ts';
+import { GitsyncError, toGitsyncError } from '../errors.ts';
+import type { Log } from '../log.ts';
+import { recoverApply } from '../git/apply.ts';
+import type { Conflict } from '../git/integrate.ts';
+import { createCapturer, type Capturer, type CaptureReport } from '../git/capture.ts';
+import { git, type Repo } from '../git/git.ts';
+import { clearStaleIndexLock } from '../git/index-lock.ts';
+import { openPrivateIndex, type PrivateIndex } from '../git/private-index.ts';
+import { repairIndex } from '../git/repair.ts';
+import { publishTargets, type PublishTarget } from '../git/remotes.ts';
+import { openRepo } from '../git/repository.ts';
+import type { WatchProblem } from '../watch/watcher.ts';
+import { findOpenForWriting } from '../process/open-files.ts';
+import { readOwnState, type OwnState } from './own-state.ts';
+import { takeLock, type HeldLock } from './repo-lock.ts';
+
+export interface RepoSession {
+  repo: Repo;
+  config: RepoConfig;
+  /** This machine's name in messages, conflict copies and fallback branches. */
+  host: string;
+  index: PrivateIndex;
+  capturer: Capturer;
+  own: OwnState;
+  /** Short name of the checked-out branch, once it was looked at. */
+  branch: string | undefined;
+  /** Where the branch is published, by remote name. */
+  targets: ReadonlyMap<string, PublishTarget>;
+  lastReport: CaptureReport | undefined;
+  /** Conflicts met since the session began, newest first. */
+  conflicts: Conflict[];
+  /** Why the last capture failed; undefined when it did not. */
+  lastError: ReturnType<typeof failureOf> | undefined;
+  /** Trouble with watching, by kind. */
+  watchProblems: Map<string, WatchProblem>;
+  /** What was warned of once already. */
+  warned: Set<string>;
+  close(): Promise<void>;
+}
+
+/** This machine's short name, safe for file and branch names. */
+export function hostName(): string {
+  const name = process.env['GITSYNC_HOST'] ?? hostname().split('.')[0] ?? '';
+  return name.replace(/[^A-Za-z0-9_-]/g, '-').slice(0, 40) || 'host';
+}
+
+/**
+ * Opens a repository for the agent: takes its lock, finishes what a crash
+ * interrupted, and looks where its branch is published.
+ * @throws GitsyncError `not-a-repository`, `locked`, `corrupt`, ...
+ */
+export async function openSession(config: RepoConfig, log: Log): Promise<RepoSession> {
+  const repo = await openRepo(config.path, { log, hooks: config.hooks });
+  const lock = await takeLock(`${repo.ownDir}/lock`, config.path);
+  try {
+    return await prepare(repo, config, lock, log);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log): Promise<RepoSession> {
+  const index = openPrivateIndex(repo);
+  await checkObjects(repo);
+  const recovered = await recoverApply(repo, index, config.conflict);
+  if (recovered !== 'nothing') log.warn('An update of the work tree had been interrupted', { outcome: recovered });
+  if ((await clearStaleLock(repo)) === 'cleared') log.warn('Removed a stale index.lock');
+  if (await repairIndex(repo)) log.warn('The index was damaged and has been built anew');
+  return {
+    repo,
+    config,
+    host: hostName(),
+    index,
+    capturer: createCapturer(repo, index),
+    own: await readOwnState(repo),
+    branch: undefined,
+    targets: new Map(),
+    lastReport: undefined,
+    conflicts: [],
+    lastError: undefined,
+    watchProblems: new Map(),
+    warned: new Set(),
+    close: () => lock.release(),
+  };
+}
+
+/** Clears an abandoned `index.lock` of anybody's, if there is one. */
+export function clearStaleLock(repo: Repo): Promise<'none' | 'cleared' | 'held'> {
+  return clearStaleIndexLock(repo, async (file) => (await findOpenForWriting(new Set([file]))).size > 0, Date.now());
+}
+
+/** HEAD must be readable before anything is built on it. */
+async function checkObjects(repo: Repo): Promise<void> {
+  const result = await git(repo, ['rev-list', '--max-count=1', '--objects', '--no-object-names', 'HEAD', '--'], { expect: [0, 1, 128] });
+  if (result.exitCode === 0 || /unknown revision|bad revision 'HEAD'|ambiguous argument 'HEAD'/.test(result.stderr)) return;
+  throw new GitsyncError('corrupt', `The last commit of ${repo.workTree} cannot be read: ${result.stderr.trim().split('\n')[0] ?? ''}`, { hint: `gitsync doctor --fix ${repo.workTree}` });
+}
+
+/** Looks again where `branch` is published; says whether anything changed. */
+export async function refreshTargets(session: RepoSession, branch: string | undefined): Promise<boolean> {
+  const targets = branch === undefined ? [] : await publishTargets(session.repo, branch, session.config.remotes);
+  const key = (list: Iterable<PublishTarget>): string => JSON.stringify([...list].map((target) => [target.remote, target.branch]));
+  const changed = session.branch !== branch || key(session.targets.values()) !== key(targets);
+  session.branch = branch;
+  session.targets = new Map(targets.map((target) => [target.remote, target]));
+  return changed;
+}
+
+/** The error's kind, sentence and hint, for a remote's state. */
+export function failureOf(error: unknown): { kind: GitsyncError['kind']; sentence: string; hint: string | undefined } {
+  const { kind, message, hint, cause } = toGitsyncError(error);
+  const detail = cause instanceof Error && kind !== 'bug' ? ` (${cause.message})` : '';
+  return { kind, sentence: `${message}${detail}`, hint };
+}

@@ -1,0 +1,77 @@
+/** Gathers what the verdict on one repository depends on, from a running loop or from the disk alone. */
+import { judgeStatus, type StatusFacts, type StatusLine } from '../core/status.ts';
+import { isClean } from '../core/batch.ts';
+import { rawToDisplay } from '../core/raw-path.ts';
+import type { RepoConfig } from '../config/config.ts';
+import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
+import { git, type Repo } from '../git/git.ts';
+import type { RepoLoop } from './repo-loop.ts';
+
+export interface RepoStatus extends StatusLine {
+  facts: StatusFacts;
+}
+
+/** The last list for a commit; a tree never changes. */
+const copiesByCommit = new Map<string, ConflictCopy[]>();
+
+async function conflictsAt(repo: Repo, commit: string): Promise<ConflictCopy[]> {
+  const key = `${repo.gitDir} ${commit}`;
+  const known = copiesByCommit.get(key);
+  if (known !== undefined) return known;
+  const found = await listConflictCopies(repo, commit);
+  if (copiesByCommit.size > 200) copiesByCommit.clear();
+  copiesByCommit.set(key, found);
+  return found;
+}
+
+/** How many commits of `local` none of the tips has. */
+export async function countUnpublished(repo: Repo, local: string, tips: readonly string[]): Promise<number> {
+  const { stdout, exitCode } = await git(repo, ['rev-list', '--count', local, '--not', ...tips], { expect: [0, 128] });
+  return exitCode === 0 ? Number(stdout.toString().trim()) : 1;
+}
+
+/** Facts of which nothing is known yet. */
+export function emptyFacts(config: RepoConfig, nowMs: number): StatusFacts {
+  return {
+    path: config.path, branch: undefined, nowMs, unavailable: undefined, captureError: undefined, pausedUntilMs: 0, standsStill: undefined, dirty: false,
+    local: undefined, remotes: [], unpublished: 0, held: [], blocked: [], failed: [], nested: [], movedSubmodules: [], conflicts: [], watchProblem: undefined, agentRuns: false,
+  };
+}
+
+/** The status of a repository that a loop drives. */
+export async function statusOf(loop: RepoLoop, agentRuns: boolean): Promise<RepoStatus> {
+  const facts = await factsOf(loop, agentRuns, Date.now());
+  return { ...judgeStatus(facts), facts };
+}
+
+async function factsOf(loop: RepoLoop, agentRuns: boolean, nowMs: number): Promise<StatusFacts> {
+  const { session, state, config } = loop;
+  const base = { ...emptyFacts(config, nowMs), agentRuns };
+  if (session === undefined || state === undefined) return { ...base, unavailable: loop.unavailable };
+  const report = session.lastReport;
+  const remotes = [...session.targets.values()].flatMap(({ remote, branch }) => {
+    const remoteState = state.remotes.get(remote);
+    return remoteState === undefined ? [] : [{ name: remote, branch, state: { ...remoteState, lastSyncMs: remoteState.lastSyncMs ?? session.own.lastSyncMs[remote] } }];
+  });
+  const { local } = state;
+  const behind = remotes.filter(({ state: remote }) => remote.tip !== local);
+  const tips = remotes.flatMap(({ state: remote }) => (typeof remote.tip === 'string' ? [remote.tip] : []));
+  return {
+    ...base,
+    branch: session.branch,
+    captureError: session.lastError?.kind === 'locked' ? undefined : session.lastError,
+    pausedUntilMs: state.pausedUntilMs,
+    standsStill: report?.outcome.kind === 'snapshot' ? report.outcome.why : undefined,
+    dirty: !isClean(state.dirty) || state.busy?.type === 'capture',
+    local,
+    remotes,
+    unpublished: behind.length > 0 && typeof local === 'string' ? await countUnpublished(session.repo, local, tips) : 0,
+    held: (report?.held ?? []).map(({ path, reason, detail }) => ({ path: rawToDisplay(path), reason, detail })),
+    blocked: session.own.blocked,
+    failed: (report?.failed ?? []).map(({ path, why }) => ({ path: rawToDisplay(path), why })),
+    nested: (report?.nested ?? []).map(rawToDisplay),
+    movedSubmodules: (report?.movedSubmodules ?? []).map(rawToDisplay),
+    conflicts: typeof local === 'string' ? (await conflictsAt(session.repo, local)).map(({ path, copy }) => ({ path: rawToDisplay(path), copy: rawToDisplay(copy) })) : [],
+    watchProblem: [...session.watchProblems.values()].map(({ message, hint }) => ({ message, hint }))[0],
+  };
+}

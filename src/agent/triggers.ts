@@ -1,0 +1,126 @@
+/** What wakes a repository's loop: its work tree, its own git directory, and its remotes. */
+import { watch, type FSWatcher } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
+import type { Event, RepoState } from '../core/repo-state.ts';
+import { git } from '../git/git.ts';
+import { listRemotes } from '../git/remotes.ts';
+import { startNotifier, type Notifier } from '../remote/remote.ts';
+import { watchRef } from '../watch/ref-watcher.ts';
+import { startWatcher, type WatchProblem } from '../watch/watcher.ts';
+import type { RepoSession } from './repo-session.ts';
+
+export interface Triggers {
+  /** Listens to the remotes that the branch is published to now. */
+  retarget(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TriggerSink {
+  post(event: Event): void;
+  /** The work tree went away or came back. */
+  reopen(): void;
+  state(): RepoState | undefined;
+}
+
+/** Argument lists are bounded. */
+const pathsPerCall = 300;
+
+/** @see lookAtHead */
+const busyRetryMs = 100;
+
+/** Files in the git directory whose change may end what made the branch stand still. */
+const headFiles = /^(HEAD|index|MERGE_HEAD|CHERRY_PICK_HEAD|REVERT_HEAD|rebase-merge|rebase-apply|BISECT_LOG|sequencer|info)$/;
+
+/** Which directories need no watching: ignored by git, and without a tracked file below. */
+async function ignoredAmong(session: RepoSession, directories: readonly RawPath[]): Promise<Set<RawPath>> {
+  const { stdout } = await git(session.repo, ['check-ignore', '-z', '--stdin'], {
+    // A pattern such as `build/` matches directories only, and a name ending in a slash is one.
+    input: joinNul(directories.map((path) => `${path}/`)),
+    expect: [0, 1, 128],
+  });
+  const ignored = new Set(splitNul(stdout).map((path) => path.replace(/\/$/, '') as RawPath));
+  const askable = [...ignored].filter(isUtf8);
+  for (let i = 0; i < askable.length; i += pathsPerCall) {
+    const part = askable.slice(i, i + pathsPerCall);
+    const tracked = await git(session.repo, ['ls-files', '-z', '--cached', '--', ...part.map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
+    for (const path of splitNul(tracked.stdout)) for (const directory of part) if (path.startsWith(`${directory}/`)) ignored.delete(directory);
+  }
+  return ignored;
+}
+
+export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers {
+  const { repo } = session;
+  const { log } = repo;
+  const notifiers = new Map<string, Notifier>();
+  const warned = new Set<string>();
+
+  const onProblem = (problem: WatchProblem): void => {
+    if (!warned.has(problem.kind)) log.warn(problem.message, problem.hint === undefined ? {} : { hint: problem.hint });
+    warned.add(problem.kind);
+    session.watchProblems.set(problem.kind, problem);
+    if (problem.kind === 'root-gone') sink.reopen();
+  };
+  const watcher = startWatcher({
+    root: repo.workTree,
+    ignoredDirectories: (directories) => ignoredAmong(session, directories),
+    onChange: (hint) => sink.post({ type: 'changed', hint }),
+    onProblem,
+    log,
+  });
+
+  let retry: NodeJS.Timeout | undefined;
+  /** A branch that moved by other hands than ours is worth a whole look. */
+  const lookAtHead = async (): Promise<void> => {
+    const state = sink.state();
+    if (state === undefined) return;
+    if (state.busy !== undefined) {
+      // It may be our own move: look again when that is over.
+      clearTimeout(retry);
+      retry = setTimeout(() => void lookAtHead(), busyRetryMs);
+      return;
+    }
+    const ref = session.branch === undefined ? undefined : `refs/heads/${session.branch}`;
+    const head = await readFile(`${repo.gitDir}/HEAD`, 'utf8').catch(() => '');
+    const tip = ref === undefined ? undefined : (await readFile(`${repo.commonDir}/${ref}`, 'utf8').catch(() => '')).trim();
+    if (ref !== undefined && head.trim() === `ref: ${ref}` && tip === state.local && !state.standsStill) return;
+    sink.post({ type: 'changed', hint: 'all' });
+  };
+  let ownRef: { close(): void } | undefined;
+  let gitDirWatcher: FSWatcher | undefined;
+  try {
+    gitDirWatcher = watch(repo.gitDir, (_event, name) => {
+      if (name !== null && headFiles.test(name) && (name !== 'index' || sink.state()?.standsStill)) void lookAtHead();
+    });
+    gitDirWatcher.on('error', () => undefined);
+  } catch (error) {
+    log.debug('The git directory cannot be watched', { error: String(error) });
+  }
+
+  const retarget = async (): Promise<void> => {
+    const known = new Map((await listRemotes(repo)).map((remote) => [remote.name, remote]));
+    await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
+    notifiers.clear();
+    ownRef?.close();
+    ownRef = session.branch === undefined ? undefined : watchRef(repo.commonDir, `refs/heads/${session.branch}`, () => void lookAtHead());
+    for (const { remote, branch } of session.targets.values()) {
+      const info = known.get(remote);
+      if (info === undefined) continue;
+      const events = {
+        onMoved: () => sink.post({ type: 'remote-moved', remote }),
+        onState: (live: boolean) => sink.post({ type: 'remote-live', remote, live }),
+      };
+      notifiers.set(remote, startNotifier(repo, info, branch, events, log));
+    }
+  };
+
+  return {
+    retarget,
+    async close() {
+      gitDirWatcher?.close();
+      clearTimeout(retry);
+      ownRef?.close();
+      await Promise.all([watcher.close(), ...[...notifiers.values()].map((notifier) => notifier.close())]);
+    },
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * Capture: what lies at rest in the work tree becomes a commit on the branch,
+ * or, while the person is in the middle of something, a snapshot beside it.
+ */
+import { commitMessage, type MessageInput } from '../core/commit-message.ts';
+import { judge, type Held, type SafetyLimits } from '../core/safety.ts';
+import type { RawPath } from '../core/raw-path.ts';
+import { commitTree, runCommitHooks, runPostCommitHook } from './commit.ts';
+import { git, gitText, type Repo } from './git.ts';
+import { lockIndex } from './index-lock.ts';
+import type { PrivateIndex } from './private-index.ts';
+import { resolveCommit, updateRef } from './refs.ts';
+import { readHead, type HeadState, type OpenOperation } from './repository.ts';
+import { scanWorkTree, type Finding, type Scan } from './scan.ts';
+import { holdSecretContent } from './secret-scan.ts';
+import { saveSnapshot } from './snapshot.ts';
+import { takeFiles, type Taken } from './take-files.ts';
+
+export interface CaptureRequest {
+  /** Files and directories that may have changed, or everything. */
+  scan: ReadonlySet<RawPath> | 'all';
+  /** Paths that have waited for rest long enough and are taken as they are. */
+  overdue: ReadonlySet<RawPath> | 'all';
+  /** Paths that a person let through (`gitsync allow`). */
+  allowed: ReadonlySet<RawPath>;
+  /** Paths that apply could not put into place: what seems changed there is not the person's doing. */
+  keep: ReadonlySet<RawPath>;
+  /** The root is another directory than before: deletions wait. */
+  rootChanged: boolean;
+  limits: SafetyLimits;
+  checkSecrets: boolean;
+  host: string;
+  /** The branch to work on; undefined: whichever is checked out. */
+  branch: string | undefined;
+  template: string | undefined;
+  sign: boolean;
+  now: Date;
+}
+
+/** Why the branch does not move although files changed. */
+export type OffBranch = OpenOperation | 'detached' | 'other-branch' | 'staged' | 'index-lock' | 'moved';
+
+export type CaptureOutcome =
+  | { kind: 'nothing' }
+  | { kind: 'committed'; commit: string; parent: string | undefined; paths: RawPath[] }
+  /** Kept under refs/gitsync/snap; `commit` is undefined when nothing differs from the last snapshot. */
+  | { kind: 'snapshot'; commit: string | undefined; why: OffBranch };
+
+export interface CaptureReport {
+  outcome: CaptureOutcome;
+  head: HeadState;
+  held: Held[];
+  /** Still being written: look at them again soon. */
+  waiting: RawPath[];
+  failed: Taken['failed'];
+  nested: RawPath[];
+  movedSubmodules: RawPath[];
+  readProblem: string | undefined;
+  /** Whether the whole work tree was looked at, so that the lists above are complete. */
+  complete: boolean;
+}
+
+/** Whether anything but the branch's own work is going on in the repository. */
+export function offBranchReason(head: HeadState, branch: string | undefined): OffBranch | undefined {
+  if (head.operation !== undefined) return head.operation;
+  if (head.ref === undefined) return 'detached';
+  return branch !== undefined && head.ref !== `refs/heads/${branch}` ? 'other-branch' : undefined;
+}
+
+export interface Capturer {
+  capture(request: CaptureRequest): Promise<CaptureReport>;
+}
+
+/** Makes the capturer of one repository; it remembers what it has seen of the private index. */
+export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
+  let scannedGeneration = -1;
+
+  return {
+    async capture(request) {
+      const head = await readHead(repo, (name) => resolveCommit(repo, name));
+      const verdict = await index.seed(head.commit);
+      const off = offBranchReason(head, request.branch) ?? (verdict === 'staged' ? 'staged' : undefined);
+      // A fresh private index knows nothing of what was found before.
+      const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
+      const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan);
+      const { taken, held, waiting, failed } = await take(repo, index, request, scan);
+      if (complete) scannedGeneration = index.generation;
+      const outcome = await keep(repo, index, request, head, off, taken);
+      if (outcome.kind === 'snapshot') index.forget();
+      return { outcome, head, held, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
+    },
+  };
+}
+
+interface TakenAndHeld extends Taken {
+  held: Held[];
+}
+
+async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, scan: Scan): Promise<TakenAndHeld> {
+  const findings = scan.findings.filter(({ path }) => !request.keep.has(path));
+  if (findings.length === 0) return { taken: [], waiting: [], failed: [], held: [] };
+  const byPath = new Map(findings.map((finding) => [finding.path, finding]));
+  const findingsOf = (candidates: readonly { path: RawPath }[]): Finding[] => candidates.flatMap(({ path }) => byPath.get(path) ?? []);
+  const context = {
+    limits: request.limits,
+    trackedCount: await countTracked(repo, index, findings),
+    rootChanged: request.rootChanged,
+    readFailed: scan.readProblem !== undefined,
+    allowed: request.allowed,
+    checkSecrets: request.checkSecrets,
+  };
+  const candidates = findings.map((finding) => ({ ...finding, ...(finding.old === null ? {} : { oldOid: finding.old.oid }) }));
+  const first = judge(candidates, context);
+  const secret = request.checkSecrets ? await holdSecretContent(repo, findingsOf(first.go), request.allowed) : { go: findingsOf(first.go), held: [] };
+  const result = await takeFiles(repo, index.file, secret.go, request.overdue);
+  let held = [...first.held, ...secret.held];
+
+  if (held.some(({ reason }) => reason === 'mass-deletion') && result.taken.some(({ kind }) => kind === 'add')) {
+    // Perhaps they only moved: now that the new files are hashed, that can be told.
+    const oids = await indexedOids(repo, index);
+    const again = judge(candidates.map((candidate) => ({ ...candidate, ...(candidate.kind === 'delete' ? {} : { newOid: oids.get(candidate.path) ?? '' }) })), context);
+    const moved = again.go.filter(({ path }) => held.some((entry) => entry.path === path && entry.reason === 'mass-deletion'));
+    const late = await takeFiles(repo, index.file, findingsOf(moved), request.overdue);
+    held = held.filter(({ path }) => !moved.some((candidate) => candidate.path === path));
+    return { taken: [...result.taken, ...late.taken], waiting: [...result.waiting, ...late.waiting], failed: [...result.failed, ...late.failed], held };
+  }
+  return { ...result, held };
+}
+
+/** Only deletions need to know how many files there are. */
+async function countTracked(repo: Repo, index: PrivateIndex, findings: readonly Finding[]): Promise<number> {
+  if (!findings.some(({ kind }) => kind === 'delete')) return 0;
+  return (await git(repo, ['ls-files', '-z', '--cached'], { indexFile: index.file })).stdout.reduce((count, byte) => count + (byte === 0 ? 1 : 0), 0);
+}
+
+async function indexedOids(repo: Repo, index: PrivateIndex): Promise<Map<RawPath, string>> {
+  const { stdout } = await git(repo, ['ls-files', '-z', '--stage'], { indexFile: index.file });
+  const lines = stdout.toString('latin1').split('\0');
+  return new Map(lines.filter((line) => line !== '').map((line) => [line.slice(line.indexOf('\t') + 1) as RawPath, line.split(' ')[1] ?? '']));
+}
+
+/** Turns the private index into a commit on the branch, or a snapshot. */
+async function keep(repo: Repo, index: PrivateIndex, request: CaptureRequest, head: HeadState, off: OffBranch | undefined, taken: readonly Finding[]): Promise<CaptureOutcome> {
+  const snapshot = async (why: OffBranch): Promise<CaptureOutcome> => ({ kind: 'snapshot', why, commit: await saveSnapshot(repo, index.file, head, why) });
+  if (off !== undefined) return snapshot(off);
+  if (taken.length === 0) return { kind: 'nothing' };
+  const tree = await gitText(repo, ['write-tree'], { indexFile: index.file });
+  if (head.commit !== undefined && tree === (await gitText(repo, ['rev-parse', `${head.commit}^{tree}`]))) return { kind: 'nothing' };
+
+  const lock = await lockIndex(repo, head.commit);
+  if (lock === 'held') return snapshot('index-lock');
+  try {
+    if (!(await index.userUnchanged())) return await snapshot('moved');
+    const commit = await commitOnBranch(repo, index, request, head, tree, taken);
+    await lock.replaceWith(index.file);
+    await index.settle(commit);
+    await runPostCommitHook(repo, index.file);
+    return { kind: 'committed', commit, parent: head.commit, paths: taken.map(({ path }) => path) };
+  } finally {
+    await lock.release();
+  }
+}
+
+const statusLetters = { add: 'A', modify: 'M', delete: 'D' } as const;
+
+async function commitOnBranch(repo: Repo, index: PrivateIndex, request: CaptureRequest, head: HeadState, tree: string, taken: readonly Finding[]): Promise<string> {
+  const message = commitMessage({
+    host: request.host,
+    branch: (head.ref ?? '').replace(/^refs\/heads\//, ''),
+    date: request.now.toISOString(),
+    changes: await describeChanges(repo, head, tree, taken),
+    template: request.template,
+  });
+  const finalMessage = await runCommitHooks(repo, index.file, message);
+  const finalTree = repo.hooks ? await gitText(repo, ['write-tree'], { indexFile: index.file }) : tree;
+  const commit = await commitTree(repo, { tree: finalTree, parents: head.commit === undefined ? [] : [head.commit], message: finalMessage, sign: request.sign });
+  await updateRef(repo, head.ref as string, commit, head.commit ?? null, 'captured changes');
+  return commit;
+}
+
+/** The changes for the message: with renames, where there may be some. */
+async function describeChanges(repo: Repo, head: HeadState, tree: string, taken: readonly Finding[]): Promise<MessageInput['changes']> {
+  const has = (kind: Finding['kind']): boolean => taken.some((finding) => finding.kind === kind);
+  if (head.commit === undefined || !has('add') || !has('delete')) return taken.map(({ path, kind }) => ({ path, status: statusLetters[kind] }));
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '-M', '--name-status', head.commit, tree]);
+  const fields = stdout.toString('latin1').split('\0');
+  const changes: { path: RawPath; status: 'A' | 'M' | 'D' | 'R' | 'T'; from?: RawPath }[] = [];
+  for (let i = 0; i + 1 < fields.length; ) {
+    const status = (fields[i] as string)[0] as 'A' | 'M' | 'D' | 'R' | 'T';
+    if (status === 'R') {
+      changes.push({ status, from: fields[i + 1] as RawPath, path: fields[i + 2] as RawPath });
+      i += 3;
+    } else {
+      changes.push({ status, path: fields[i + 1] as RawPath });
+      i += 2;
+    }
+  }
+  return changes;
+}

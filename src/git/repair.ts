@@ -1,0 +1,27 @@
+/** Repairs that lose nothing: what is set aside can be looked at afterwards. */
+import { rename, rm } from 'node:fs/promises';
+import { GitsyncError } from '../errors.ts';
+import { git, gitText, type Repo } from './git.ts';
+import { resolveCommit } from './refs.ts';
+
+/** Builds the person's index anew from HEAD where git cannot read it; the damaged one is kept in our folder. */
+export async function repairIndex(repo: Repo): Promise<boolean> {
+  const result = await git(repo, ['ls-files', '--cached', '-z', '--', ':(top)gitsync-no-such-path'], { expect: [0, 128] });
+  if (result.exitCode === 0) return false;
+  if (!/index|bad signature|unknown.*extension/i.test(result.stderr)) throw new GitsyncError('corrupt', `git cannot read ${repo.workTree}: ${result.stderr.trim()}`);
+  await rename(`${repo.gitDir}/index`, `${repo.ownDir}/index.damaged`).catch(() => undefined);
+  await rm(`${repo.ownDir}/index`, { force: true });
+  const head = await resolveCommit(repo, 'HEAD');
+  await git(repo, head === undefined ? ['read-tree', '--empty'] : ['read-tree', '--reset', head]);
+  return true;
+}
+
+/** Fetches what is missing from the remotes that have it; whether everything is there afterwards. */
+export async function repairObjects(repo: Repo): Promise<boolean> {
+  const remotes = (await gitText(repo, ['remote'])).split('\n').filter((name) => name !== '');
+  for (const remote of remotes) {
+    // --refetch (2.36) asks for everything again, as if nothing were here.
+    await git(repo, ['fetch', '--refetch', '--no-tags', '--no-write-fetch-head', remote], { expect: [0, 1, 128], idleTimeoutMs: 600_000 });
+  }
+  return (await git(repo, ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { expect: [0, 1, 2, 3, 4, 5, 6, 7, 8, 128] })).exitCode === 0;
+}

@@ -1,0 +1,43 @@
+/** Snapshots beside the branch (`refs/gitsync/snap/...`): work kept safe while a person is in the middle of something. */
+import { commitTree } from './commit.ts';
+import { git, gitText, type Repo } from './git.ts';
+import { ownRefs, resolveCommit, updateRef } from './refs.ts';
+import type { HeadState } from './repository.ts';
+import type { Finding } from './scan.ts';
+import { joinNul } from '../core/raw-path.ts';
+import { withTemporaryIndex } from './tree.ts';
+
+/** The snapshot ref of a branch; a detached HEAD has one of its own. */
+export function snapshotRef(head: HeadState): string {
+  return `${ownRefs}/snap/${head.ref === undefined ? 'DETACHED' : head.ref.replace(/^refs\/heads\//, '')}`;
+}
+
+/**
+ * Keeps the tree of an index as the next commit of a chain of our own; undefined
+ * when nothing differs from the chain's tip, or from the branch's when there is none.
+ */
+async function appendToChain(repo: Repo, ref: string, tree: string, base: string | undefined, message: string): Promise<string | undefined> {
+  const previous = await resolveCommit(repo, ref);
+  const compareWith = previous ?? base;
+  if (compareWith !== undefined && tree === (await gitText(repo, ['rev-parse', `${compareWith}^{tree}`]))) return undefined;
+  const parents = [base, previous].filter((parent, i, all) => parent !== undefined && all.indexOf(parent) === i) as string[];
+  const commit = await commitTree(repo, { tree, parents, message });
+  await updateRef(repo, ref, commit, previous ?? null, 'snapshot');
+  return commit;
+}
+
+/** Keeps what the index holds as the branch's next snapshot; undefined when it was kept before. */
+export async function saveSnapshot(repo: Repo, indexFile: string, head: HeadState, why: string): Promise<string | undefined> {
+  const tree = await gitText(repo, ['write-tree'], { indexFile });
+  return appendToChain(repo, snapshotRef(head), tree, head.commit, `Snapshot while the branch stands still (${why})\n`);
+}
+
+/** Keeps files that must not be published (secrets) where only this machine sees them: `refs/gitsync/held`. */
+export async function saveHeld(repo: Repo, findings: readonly Pick<Finding, 'path'>[]): Promise<void> {
+  if (findings.length === 0) return;
+  const tree = await withTemporaryIndex(repo, async (indexFile) => {
+    await git(repo, ['update-index', '-z', '--add', '--stdin'], { indexFile, input: joinNul(findings.map(({ path }) => path)) });
+    return gitText(repo, ['write-tree'], { indexFile });
+  });
+  await appendToChain(repo, `${ownRefs}/held`, tree, undefined, 'Held back from publishing\n');
+}
