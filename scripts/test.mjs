@@ -23,8 +23,8 @@ function run(args, options) {
 /** A step that counts as one test: quiet when it passes. */
 async function check(name, args) {
   const { status, said } = await run(args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  console.log(status === 0 ? `PASS ${name}` : `${said.trimEnd()}\nFAIL ${name}`);
-  return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
+  console.log(status === 0 ? `PASS ${name}` : `${said.trimEnd()}\n`);
+  return { name, passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, skipped: 0 };
 }
 
 /** All jest projects; a file that could not run counts as one failed test. */
@@ -67,6 +67,7 @@ const counts = await Promise.all([
 ]);
 counts.push(await runJest(directory));
 
+for (const { name, failed } of counts) if (failed > 0 && name !== undefined) console.log(`FAIL ${name}`);
 const sum = (key) => counts.reduce((total, count) => total + count[key], 0);
 const skipped = sum('skipped');
 process.exitCode = sum('failed') === 0 ? 0 : 1;
