@@ -2,7 +2,9 @@
 import { GitsyncError } from '../errors.ts';
 import { withFields, type Log } from '../log.ts';
 import { formatProblem, type ConfigProblem } from '../config/config-problem.ts';
-import { loadConfig, watchConfig, type Config, type RepoConfig } from '../config/load.ts';
+import { isUsable, type Config, type RepoConfig } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { watchConfig } from '../config/watch-config.ts';
 import { watchNetwork } from '../remote/network.ts';
 import { serveControl, type ControlRequest } from './control.ts';
 import { watchSafety } from './notify.ts';
@@ -67,7 +69,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
       .then(() => loadConfig(configFile))
       .then(async (next) => {
         // A file that cannot be understood as a whole leaves what runs as it is.
-        if (next.problems.some(({ scope }) => scope === undefined) && config !== undefined) {
+        if (!isUsable(next) && config !== undefined) {
           for (const problem of next.problems) log.error(formatProblem(problem));
           config = { ...config, problems: next.problems };
         } else await adoptConfig(next);

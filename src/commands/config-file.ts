@@ -1,7 +1,9 @@
 /** `gitsync add`, `rm`, `list` and `config`: the config file, edited with care. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { addWorkDir, formatProblem, removeWorkDir, renderHelp } from '../config/load.ts';
+import { formatProblem } from '../config/config-problem.ts';
+import { addWorkDir, removeWorkDir } from '../config/edit-config.ts';
+import { renderHelp } from '../config/render.ts';
 import { GitsyncError } from '../errors.ts';
 import { printable } from '../log.ts';
 import { openRepo } from '../git/repository.ts';

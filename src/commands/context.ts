@@ -3,7 +3,8 @@ import { existsSync, realpathSync } from 'node:fs';
 import { dirname, relative, resolve } from 'node:path';
 import { askAgent } from '../agent/control.ts';
 import { agentPaths } from '../agent/runtime-dir.ts';
-import { defaultRepoConfig, findConfigFile, loadConfig, userConfigFile, type Config, type RepoConfig } from '../config/load.ts';
+import { defaultRepoConfig, type Config, type RepoConfig } from '../config/config.ts';
+import { findConfigFile, loadConfig, userConfigFile } from '../config/load-config.ts';
 import { GitsyncError } from '../errors.ts';
 import { createLog, type Log, type LogLevel } from '../log.ts';
 

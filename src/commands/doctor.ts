@@ -5,7 +5,7 @@ import { agentPaths } from '../agent/runtime-dir.ts';
 import { openSession } from '../agent/repo-session.ts';
 import { formatProblem } from '../config/config-problem.ts';
 import type { RepoConfig } from '../config/config.ts';
-import { formatSize } from '../core/byte-size.ts';
+import { formatByteSize } from '../core/byte-size.ts';
 import { errnoOf, toGitsyncError } from '../errors.ts';
 import { printable, silentLog } from '../log.ts';
 import { git, gitAnywhere, gitText, type Repo } from '../git/git.ts';
@@ -91,7 +91,7 @@ async function checkSurroundings(repo: Repo): Promise<Finding[]> {
   const findings: Finding[] = [];
   const space = statfsSync(repo.workTree);
   const freeBytes = space.bavail * space.bsize;
-  findings.push({ ok: freeBytes > lowSpaceBytes, what: `${formatSize(freeBytes)} free`, ...(freeBytes > lowSpaceBytes ? {} : { hint: 'free some space' }) });
+  findings.push({ ok: freeBytes > lowSpaceBytes, what: `${formatByteSize(freeBytes)} free`, ...(freeBytes > lowSpaceBytes ? {} : { hint: 'free some space' }) });
   const urls = (await listRemotes(repo)).map(({ url }) => url);
   if (urls.some((url) => /^ssh:|^[^/:]+@[^/:]+:/.test(url)) && findSshAgent() === undefined) findings.push({ ok: false, what: 'no ssh agent', hint: 'ssh-add, or a key without passphrase for this host' });
   const lfs = await git(repo, ['grep', '--quiet', 'filter=lfs', '--', ':(glob)**/.gitattributes'], { expect: [0, 1, 128] });

@@ -2,7 +2,7 @@
 import type { AgentStatus } from '../agent/agent.ts';
 import { statusWithoutAgent } from '../agent/offline-status.ts';
 import type { RepoStatus } from '../agent/repo-status.ts';
-import { formatProblem } from '../config/load.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import type { SafetyLevel } from '../core/status.ts';
 import { printable } from '../log.ts';
 import { homedir } from 'node:os';

@@ -153,10 +153,14 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
     case 'targets':
       return { ...state, remotes: new Map(event.remotes.map((name) => [name, newRemote(nowMs)])) };
     case 'remote-moved':
-      return withRemote(state, event.remote, () => ({ fetchAtMs: nowMs, idlePolls: 0 }));
+      return withRemote(state, event.remote, (remote) => ({ fetchAtMs: nowMs, idlePolls: 0, ...reachable(remote) }));
     case 'remote-live':
       // What happened before the notifier was there is found by one fetch.
-      return withRemote(state, event.remote, (remote) => ({ live: event.live, fetchAtMs: event.live && !remote.live ? nowMs : Math.min(remote.fetchAtMs, nowMs + state.settings.pollMs) }));
+      return withRemote(state, event.remote, (remote) => ({
+        live: event.live,
+        fetchAtMs: event.live && !remote.live ? nowMs : Math.min(remote.fetchAtMs, nowMs + state.settings.pollMs),
+        ...(event.live ? reachable(remote) : {}),
+      }));
     case 'fetched':
       return withRemote({ ...state, busy: undefined }, event.remote, (remote) => {
         const news = event.tip !== remote.tip;
@@ -227,6 +231,15 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
   }
 }
 
+function isNetworkTrouble({ failure }: RemoteState): boolean {
+  return failure !== undefined && ['offline', 'timeout', 'not-found'].includes(failure.kind);
+}
+
+/** A remote that told us something can be reached: waiting for it is over. */
+function reachable(remote: RemoteState): Partial<RemoteState> {
+  return isNetworkTrouble(remote) ? { retryAtMs: 0 } : {};
+}
+
 function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
   return { paths: new Map([...dirty.paths, ...taking.paths]), all: taking.all ?? dirty.all };
 }
@@ -245,7 +258,7 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
     ...(event.complete ? { nextScanMs: nowMs + state.settings.fullScanMs } : {}),
   };
   // A new commit is worth an early attempt where only the network was in the way.
-  return moved ? withEachRemote(next, (remote) => (remote.failure?.kind === 'offline' || remote.failure?.kind === 'timeout' ? { retryAtMs: Math.min(remote.retryAtMs, nowMs + 1_000) } : {})) : next;
+  return moved ? withEachRemote(next, (remote) => (isNetworkTrouble(remote) ? { retryAtMs: Math.min(remote.retryAtMs, nowMs + 1_000) } : {})) : next;
 }
 
 /** Whether remote work is allowed at all now. */

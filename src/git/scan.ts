@@ -2,6 +2,7 @@
 import { lstatSync, type BigIntStats } from 'node:fs';
 import { errnoOf } from '../errors.ts';
 import { absoluteOf, isUtf8, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
+import { isTransientName } from '../core/transient-names.ts';
 import { git, type Repo } from './git.ts';
 import { parseRawDiff, type Entry } from './tree.ts';
 
@@ -74,7 +75,7 @@ export async function scanWorkTree(repo: Repo, indexFile: string, paths: Readonl
   }
   for (const path of splitNul(others.stdout)) {
     if (path.endsWith('/')) scan.nested.push(path.slice(0, -1) as RawPath);
-    else addFinding(path, null);
+    else if (!isTransientName(path)) addFinding(path, null);
   }
   return scan;
 }
