@@ -317,6 +317,8 @@ export function wakeAtMs(state: RepoState, nowMs: number): number {
   if (state.busy !== undefined) return Infinity;
   if (nowMs < state.pausedUntilMs) return state.pausedUntilMs;
   const capture = Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, dueAtMs(state.dirty, state.settings)));
+  // Remote work begins when the branch has been looked at.
+  if (state.local === undefined) return capture;
   const remotes = [...state.remotes].map(([name, remote]) => {
     if (state.settings.scheduled && !remote.open) return Infinity;
     const waits = (remote.toIntegrate !== undefined && !state.standsStill && remote.failure?.kind !== 'unrelated') || publishAction(state, name, remote) !== undefined;
