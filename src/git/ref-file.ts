@@ -1,0 +1,40 @@
+/** A ref's value read straight from the files of a git directory, without starting git. */
+import { readFile } from 'node:fs/promises';
+import { resolveCommit } from './refs.ts';
+import type { Repo } from './git.ts';
+
+const oidPattern = /^([0-9a-f]{64}|[0-9a-f]{40})$/;
+
+async function readOrEmpty(file: string): Promise<string> {
+  // latin1, since a ref's name is bytes, and 'not there' is a usual answer.
+  return readFile(file, 'latin1').catch(() => '');
+}
+
+/** The value of `ref` (bytes as latin1) in the text of a `packed-refs` file (gitrepository-layout(5)). */
+function findPacked(packed: string, ref: string): string | undefined {
+  const at = packed.indexOf(` ${ref}\n`);
+  if (at < 0) return undefined;
+  return packed.slice(packed.lastIndexOf('\n', at) + 1, at);
+}
+
+/**
+ * The object id that a full ref name has in a (common) git directory: `null`
+ * when there is no such ref, undefined when its files do not say (reftable, a
+ * symbolic ref, an unreadable directory) and git has to be asked.
+ */
+export async function peekRef(gitDirectory: string, ref: string): Promise<string | null | undefined> {
+  const loose = (await readOrEmpty(`${gitDirectory}/${ref}`)).trim();
+  if (oidPattern.test(loose)) return loose;
+  if (loose !== '') return undefined;
+  const packed = findPacked(await readOrEmpty(`${gitDirectory}/packed-refs`), Buffer.from(ref, 'utf8').toString('latin1'));
+  if (packed !== undefined) return oidPattern.test(packed) ? packed : undefined;
+  // With reftable (git 2.45 and newer), HEAD is a stub that says so.
+  const head = await readOrEmpty(`${gitDirectory}/HEAD`);
+  return head === '' || head.startsWith('ref: refs/heads/.invalid') ? undefined : null;
+}
+
+/** The commit of a full ref name in our repository, from its files where they say it. */
+export async function readRef(repo: Repo, ref: string): Promise<string | undefined> {
+  const value = await peekRef(repo.commonDir, ref);
+  return value === undefined ? resolveCommit(repo, ref) : (value ?? undefined);
+}

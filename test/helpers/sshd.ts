@@ -1,0 +1,103 @@
+/** A real sshd on 127.0.0.1 with keys of its own, for one test file. */
+import { execFileSync, spawn } from 'node:child_process';
+import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { userInfo } from 'node:os';
+import { converge } from './converge.ts';
+import { tempDir } from './repos.ts';
+
+export interface TestSshd {
+  port: number;
+  /** `ssh -F FILE`: reaches the server without the person's own configuration; for core.sshCommand. */
+  sshCommand: string;
+  /** `ssh://USER@127.0.0.1:PORT/PATH` */
+  url(path: string): string;
+  /** Ids of the running processes that the server started for a client and whose command line holds `text`. */
+  processes(text: string): number[];
+  stop(): Promise<void>;
+}
+
+/** Whether a process runs; a zombie, which only its parent can clear away, does not. */
+export function isRunning(pid: number): boolean {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return text.slice(text.lastIndexOf(')') + 2)[0] !== 'Z';
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
+function environOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'latin1');
+  } catch {
+    return '';
+  }
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Starts sshd.
+ * @param keyOptions what stands before the key in authorized_keys, such as `command="..."`
+ */
+export async function startSshd(options: { keyOptions?: string; port?: number } = {}): Promise<TestSshd> {
+  const directory = tempDir('sshd');
+  const user = userInfo().username;
+  const port = options.port ?? (await freePort());
+  for (const name of ['host', 'client']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${directory}/${name}`]);
+  const key = readFileSync(`${directory}/client.pub`, 'utf8');
+  writeFileSync(`${directory}/authorized_keys`, `${options.keyOptions === undefined ? '' : `${options.keyOptions} `}${key}`, { mode: 0o600 });
+  writeFileSync(`${directory}/known_hosts`, `[127.0.0.1]:${port} ${readFileSync(`${directory}/host.pub`, 'utf8')}`);
+  writeFileSync(
+    `${directory}/ssh_config`,
+    `Host *\n  IdentityFile ${directory}/client\n  IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile ${directory}/known_hosts\n  GlobalKnownHostsFile /dev/null\n`,
+  );
+  writeFileSync(
+    `${directory}/sshd_config`,
+    `Port ${port}\nListenAddress 127.0.0.1\nHostKey ${directory}/host\nAuthorizedKeysFile ${directory}/authorized_keys\nStrictModes no\nUsePAM no\nPidFile none\n` +
+      `PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nPrintMotd no\n`,
+  );
+  // sshd of root separates its privileges in this directory.
+  if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', `${directory}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
+  child.stderr.on('data', (text: Buffer) => appendFileSync(`${directory}/log`, text));
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  process.on('exit', () => child.kill('SIGKILL'));
+  await converge(`sshd listens (see ${directory}/log)`, () => isListening(port));
+  return {
+    port,
+    sshCommand: `ssh -F ${directory}/ssh_config`,
+    url: (path) => `ssh://${user}@127.0.0.1:${port}${path}`,
+    processes: (text) =>
+      readdirSync('/proc')
+        .map(Number)
+        .filter((pid) => pid > 0 && isRunning(pid) && commandOf(pid).includes(text) && environOf(pid).includes(` 127.0.0.1 ${port}\0`)),
+    async stop() {
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
