@@ -71,10 +71,9 @@ describe('one repository', () => {
     [state] = feed(state, [{ type: 'remote-moved', remote: 'origin' }], 1_000);
     [state] = feed(state, [{ type: 'remote-failed', remote: 'origin', failure: { kind: 'auth', sentence: 's', hint: undefined }, retry: 'on-change', random: 0 }], 1_010);
     [state] = feed(state, [{ type: 'changed', hint: 'all' }], 1_500);
-    let action: Action | undefined;
-    [state, action] = feed(state, [{ type: 'tick' }], 2_000);
+    const [capturing, action] = feed(state, [{ type: 'tick' }], 2_000);
     expect(action).toMatchObject({ type: 'capture' });
-    const [after, next] = feed(state, [captured('c2')], 2_100);
+    const [after, next] = feed(capturing, [captured('c2')], 2_100);
     expect(next).toBeUndefined();
     expect(feed(after, [{ type: 'sync' }], 2_200)[1]).toMatchObject({ type: 'capture' });
   });
