@@ -76,5 +76,5 @@ async function followBranch(repo: Repo, from: string): Promise<void> {
     from === ''
       ? (await git(repo, ['ls-files', '-z', '--cached'])).stdout.length === 0
       : (await git(repo, ['diff-index', '--cached', '--quiet', from], { expect: [0, 1, 128] })).exitCode === 0;
-  if (stillThere) await git(repo, ['read-tree', '-m', 'HEAD']);
+  if (stillThere) await git(repo, ['read-tree', '-i', '-m', 'HEAD']);
 }

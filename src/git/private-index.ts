@@ -80,7 +80,8 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       return verdict;
     },
     async moveTo(tree, changed) {
-      await git(repo, ['read-tree', '-m', tree], { indexFile: file });
+      // -i: what lies in the work tree by now is none of its business.
+      await git(repo, ['read-tree', '-i', '-m', tree], { indexFile: file });
       if (changed.length === 0) return;
       if (changed.length > refreshEachUpTo || !changed.every(isUtf8)) {
         await git(repo, ['update-index', '-q', '--refresh'], { indexFile: file, expect: [0, 1] });
