@@ -1,6 +1,6 @@
 /** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { rawToDisplay, rawToText, type RawPath } from '../core/raw-path.ts';
+import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import type { Action, Event } from '../core/repo-state.ts';
 import { applyCommit } from '../git/apply.ts';
 import type { CaptureReport } from '../git/capture.ts';
@@ -11,7 +11,7 @@ import type { PublishTarget } from '../git/remotes.ts';
 import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
 import { saveHeld } from '../git/snapshot.ts';
 import { diffTrees, emptyTree } from '../git/tree.ts';
-import { changeOwnState, rawSet, rootInode } from './own-state.ts';
+import { changeOwnState, rootInode } from './own-state.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 
 /** A race with the person's own git is tried again this soon. */
@@ -53,8 +53,9 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   const report = await session.capturer.capture({
     scan: action.scan,
     overdue: action.overdue,
-    allowed: rawSet(session.own.allowed),
-    keep: rawSet(session.own.blocked.map(({ path }) => path)),
+    allowed: new Set(session.own.allowed),
+    keep: new Set(session.own.blocked.map(({ path }) => path)),
+    heldForBatch: new Set(session.lastReport?.held.filter(({ reason }) => reason === 'batch').map(({ path }) => path)),
     rootChanged: session.own.rootInode !== undefined && session.own.rootInode !== inode,
     limits: { maxFileSizeBytes: config.maxFileSizeBytes, maxBatchBytes: config.maxBatchBytes },
     checkSecrets: config.secrets,
@@ -172,7 +173,7 @@ async function bringIn(session: RepoSession, target: PublishTarget, tip: string,
     repo.log.warn('The remote was rewritten; our former state is kept', { remote: target.remote, rescue: local.slice(0, 12), reapplied: result.reapplied });
   }
   const held = new Set((session.lastReport?.held ?? []).map(({ path }) => path));
-  const keep = new Set([...held, ...rawSet(session.own.blocked.map(({ path }) => path))]);
+  const keep = new Set([...held, ...session.own.blocked.map(({ path }) => path)]);
   const overtaken = held.size === 0 ? [] : (await diffTrees(repo, local ?? (await emptyTree(repo)), result.commit)).filter(({ path }) => held.has(path));
   const outcome = await applyCommit(repo, session.index, { ref, from: local, to: result.commit, keep, rules: config.conflict });
   if (outcome.kind !== 'applied') return { type: 'not-integrated', remote: target.remote, why: outcome.kind };
@@ -187,10 +188,9 @@ async function bringIn(session: RepoSession, target: PublishTarget, tip: string,
 /** What could not be put into place waits for a person; until then capture leaves those paths alone. */
 async function rememberBlocked(session: RepoSession, blocked: readonly { path: RawPath; why: string }[]): Promise<void> {
   if (blocked.length === 0) return;
-  const entries = blocked.map(({ path, why }) => ({ path: rawToText(path), why }));
-  const isNew = ({ path }: { path: string }): boolean => !entries.some((entry) => entry.path === path);
-  session.own = await changeOwnState(session.repo, (state) => ({ blocked: [...state.blocked.filter(isNew), ...entries] }));
-  for (const { path, why } of entries) session.repo.log.warn('An incoming change waits', { path, why });
+  const isOther = ({ path }: { path: RawPath }): boolean => !blocked.some((entry) => entry.path === path);
+  session.own = await changeOwnState(session.repo, (state) => ({ blocked: [...state.blocked.filter(isOther), ...blocked] }));
+  for (const { path, why } of blocked) session.repo.log.warn('An incoming change waits', { path: rawToDisplay(path), why });
 }
 
 async function performPublish(session: RepoSession, target: PublishTarget, action: Action & { type: 'publish' }, signal: AbortSignal): Promise<Event> {

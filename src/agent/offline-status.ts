@@ -44,7 +44,7 @@ async function readFacts(config: RepoConfig, base: StatusFacts): Promise<StatusF
     local,
     remotes,
     unpublished: local === null ? 0 : await countUnpublished(repo, local, tips),
-    blocked: own.blocked,
+    blocked: own.blocked.map(({ path, why }) => ({ path: rawToDisplay(path), why })),
     conflicts: copies.map(({ path, copy }) => ({ path: rawToDisplay(path), copy: rawToDisplay(copy) })),
   };
 }
