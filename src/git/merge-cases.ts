@@ -101,7 +101,7 @@ function restoreOriginals(outcome: MergeOutcome, order: readonly [Side, Side], o
       const edited = own[editor].get(second);
       const slots = slotsOf(first);
       for (const side of order) if (side === renamer) slots.sides[side] = own[side].get(first);
-      if (renamer !== undefined && edited !== undefined) slots.extra.push({ side: editor, entry: edited, timeSeconds: 0, from: second });
+      if (renamer !== undefined && edited !== undefined) slots.extra.push({ side: editor, entry: edited, timeSeconds: 0, from: second, isGuest: true });
     }
   }
 }
