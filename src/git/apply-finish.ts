@@ -3,7 +3,7 @@ import { joinNul, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError } from '../errors.ts';
 import { passStep, type Update } from './apply-context.ts';
 import { lookAt, removeEmptied } from './apply-file.ts';
-import { closeUpdateDir, stagedFile, trashFile, type Op } from './apply-journal.ts';
+import { beginUndo, closeUpdateDir, dropStages, stagedFile, trashFile, type Op } from './apply-journal.ts';
 import { addParents, giveBack, isFile, takeOut } from './apply-move.ts';
 import { saveLateEdits } from './apply-trash.ts';
 import { git } from './git.ts';
@@ -30,6 +30,8 @@ export async function moveBranch(update: Update): Promise<'done' | 'moved'> {
 /** Brings the private index and the person's to the branch, and lets go of the lock and the journal. */
 export async function settleIndexes(update: Update, lock: IndexLock): Promise<void> {
   const { index, journal, directory } = update;
+  // Before the indexes learn the files' times: a name less changes a file's ctime.
+  await dropStages(directory);
   const last = new Map(journal.ops.map((op) => [op.path, op.new]));
   await index.moveTo(journal.to, [...last].filter(([, entry]) => entry !== null).map(([path]) => path));
   await keepFlags(update);
@@ -64,6 +66,7 @@ async function keepFlags(update: Update): Promise<void> {
  */
 export async function undoMoves(update: Update, head: string | undefined): Promise<void> {
   const { repo, journal, directory } = update;
+  await beginUndo(directory);
   const byPath = new Map<RawPath, Op[]>();
   for (const op of journal.ops) byPath.set(op.path, [...(byPath.get(op.path) ?? []), op]);
   const wanted = head === undefined ? new Map<RawPath, never>() : await entriesOf(repo, head, new Set(byPath.keys()));

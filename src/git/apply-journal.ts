@@ -47,6 +47,8 @@ export interface Journal {
 }
 
 const journalName = 'journal.json';
+/** The journal's name while the update is being taken back. */
+const undoName = 'undo.json';
 const trashListName = 'trash.json';
 const fallbackName = '.gitsync-stage';
 
@@ -138,7 +140,8 @@ export async function writeJournal(directory: string, journal: Journal): Promise
 
 /** Reads the journal of an open update, or the list of a closed one's trash. */
 export async function readJournal(directory: string): Promise<Journal> {
-  const file = `${directory}/${stateOf(directory) === 'open' ? journalName : trashListName}`;
+  const state = stateOf(directory);
+  const file = `${directory}/${fileOfState[state === 'unborn' ? 'open' : state]}`;
   try {
     const journal = JSON.parse(await readFile(file, 'utf8')) as Journal;
     if (journal.version === 1) return journal;
@@ -148,39 +151,54 @@ export async function readJournal(directory: string): Promise<Journal> {
   throw new GitsyncError('corrupt', `The journal ${file} was written by a newer gitsync.`, { hint: 'use the newer version' });
 }
 
-/** `open`: interrupted, the journal says where; `closed`: only trash is left; `unborn`: no file was moved yet. */
-export type UpdateState = 'open' | 'closed' | 'unborn';
+/**
+ * - `open`: under way, or interrupted; the journal says where
+ * - `undo`: being taken back
+ * - `closed`: over, only trash is left
+ * - `unborn`: no file was moved yet
+ */
+export type UpdateState = 'open' | 'undo' | 'closed' | 'unborn';
+
+const fileOfState = { open: journalName, undo: undoName, closed: trashListName } as const;
 
 export function stateOf(directory: string): UpdateState {
-  if (existsSync(`${directory}/${journalName}`)) return 'open';
-  return existsSync(`${directory}/${trashListName}`) ? 'closed' : 'unborn';
+  const states = ['open', 'undo', 'closed'] as const;
+  return states.find((state) => existsSync(`${directory}/${fileOfState[state]}`)) ?? 'unborn';
 }
 
-/** The folders of the updates in one state, oldest first. */
-export async function listUpdateDirs(repo: Repo, state: UpdateState): Promise<string[]> {
+/** The folders of the updates in some states. */
+export async function listUpdateDirs(repo: Repo, ...states: UpdateState[]): Promise<string[]> {
   const found: string[] = [];
   for (const area of [`${repo.ownDir}/apply`, `${repo.workTree}/${fallbackName}`]) {
     const names = await readdir(area).catch(() => []);
     found.push(...names.filter((name) => name.startsWith('update-')).map((name) => `${area}/${name}`));
   }
-  return found.filter((directory) => stateOf(directory) === state);
+  return found.filter((directory) => states.includes(stateOf(directory)));
 }
 
 /** Whether an update was interrupted: until `recoverApply` has been there, the work tree is in between two commits. */
 export async function hasOpenUpdate(repo: Repo): Promise<boolean> {
-  return (await listUpdateDirs(repo, 'open')).length > 0;
+  return (await listUpdateDirs(repo, 'open', 'undo')).length > 0;
+}
+
+/** From now on the update only goes back, whatever happens. Needs no room on the disk. */
+export async function beginUndo(directory: string): Promise<void> {
+  if (stateOf(directory) !== 'open') return;
+  await rename(`${directory}/${journalName}`, `${directory}/${undoName}`);
+  await syncDirectory(directory);
 }
 
 /** Ends an update: the journal becomes the trash's list; without trash everything goes. */
 export async function closeUpdateDir(directory: string): Promise<void> {
-  await rename(`${directory}/${journalName}`, `${directory}/${trashListName}`);
+  await rename(`${directory}/${stateOf(directory) === 'undo' ? undoName : journalName}`, `${directory}/${trashListName}`);
   await dropStages(directory);
   if ((await readdir(trashOf(directory))).length === 0) await removeUpdateDir(directory);
 }
 
-async function dropStages(directory: string): Promise<void> {
+/** Removes the staged files' names in the update's folder. */
+export async function dropStages(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
-    if (name !== 'trash' && name !== trashListName) await rm(`${directory}/${name}`, { recursive: true, force: true });
+    if (!['trash', trashListName, journalName].includes(name)) await rm(`${directory}/${name}`, { recursive: true, force: true });
   }
 }
 

@@ -5,7 +5,7 @@ import { GitsyncError } from '../errors.ts';
 import { findOpenForWriting } from '../process/open-files.ts';
 import type { Update, UpdateOptions } from './apply-context.ts';
 import { moveBranch, settleIndexes, undoMoves } from './apply-finish.ts';
-import { closeUpdateDir, listUpdateDirs, readJournal, removeUpdateDir, trashOf, type Journal } from './apply-journal.ts';
+import { closeUpdateDir, listUpdateDirs, readJournal, removeUpdateDir, stateOf, trashOf, type Journal } from './apply-journal.ts';
 import { resumeRounds } from './apply-rounds.ts';
 import type { Repo } from './git.ts';
 import { clearStaleIndexLock, lockIndex, type IndexLock } from './index-lock.ts';
@@ -41,7 +41,7 @@ export function openUpdate(repo: Repo, index: PrivateIndex, rules: readonly Conf
 export async function recoverApply(repo: Repo, index: PrivateIndex, rules: readonly ConflictRule[], options: UpdateOptions = {}): Promise<'nothing' | 'finished' | 'undone'> {
   let outcome: 'nothing' | 'finished' | 'undone' = 'nothing';
   for (const directory of await listUpdateDirs(repo, 'unborn')) await removeUnborn(repo, directory);
-  for (const directory of await listUpdateDirs(repo, 'open')) {
+  for (const directory of await listUpdateDirs(repo, 'open', 'undo')) {
     const journal = await readJournal(directory);
     await clearStaleIndexLock(repo, async (file) => (await findOpenForWriting(new Set([file]))).size > 0, Date.now());
     const lock = await lockIndex(repo, journal.from ?? '');
@@ -68,6 +68,10 @@ async function recoverOne(update: Update, lock: IndexLock): Promise<'finished' |
   const { repo, index, journal, directory } = update;
   const head = await readHead(repo, (name) => resolveCommit(repo, name));
   const isAt = (commit: string | null): boolean => head.ref === journal.ref && head.operation === undefined && (head.commit ?? null) === commit;
+  if (stateOf(directory) === 'undo') {
+    await undoMoves(update, head.commit);
+    return 'undone';
+  }
   if (isAt(journal.from) && (await index.seed(head.commit)) === 'clean') {
     await resumeRounds(update);
     if ((await moveBranch(update)) === 'done') {

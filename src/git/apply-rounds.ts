@@ -9,7 +9,7 @@ import { findBadParent, lookAt } from './apply-file.ts';
 import { beliefAfter, writeJournal, type Belief, type Op } from './apply-journal.ts';
 import { isFile, moveFiles } from './apply-move.ts';
 import { flaggedPaths, stageFiles } from './apply-stage.ts';
-import { findIgnored, lookAtObstacles, lookAtTrash, saveUnseen } from './apply-unseen.ts';
+import { findHoldingIgnored, findIgnored, ignoredInTheWay, lookAtObstacles, lookAtTrash, saveUnseen } from './apply-unseen.ts';
 import { findRefusedNames, withoutRefusedNames } from './refused-names.ts';
 import { diffTrees, emptyTree, sameEntry, type TreeChange } from './tree.ts';
 
@@ -129,12 +129,22 @@ async function diffWithoutRefused(update: Update, start: string): Promise<TreeCh
   return diffTrees(repo, start, journal.to);
 }
 
-/** A file that git ignores may be a secret: the one that comes in waits. Asked before the rules change. */
+/** A file that git ignores may be a secret: the one that comes in waits. Asked before the update changes the rules. */
 async function blockIgnored(update: Update, ops: readonly Op[]): Promise<void> {
-  const { repo, index, blocked } = update;
-  const root = repo.workTree;
-  const occupied = ops.filter((op) => !isFile(op.old.entry) && isFile(op.new) && isFileThere(root, op.path)).map(({ path }) => path);
-  for (const path of await findIgnored(repo, index.file, occupied)) blocked.set(path, 'a file that git ignores is in its place');
+  const { repo, index, blocked, beliefs, original } = update;
+  const isTracked = (path: RawPath): boolean => (beliefs.get(path)?.entry ?? original.get(path) ?? null) !== null;
+  const files = new Map<Op, RawPath>();
+  const directories: Op[] = [];
+  for (const op of ops.filter((each) => isFile(each.new))) {
+    const parent = findBadParent(repo.workTree, op.path);
+    if (parent?.kind === 'file' && !isTracked(parent.at)) files.set(op, parent.at);
+    if (parent !== undefined) continue;
+    if (lookAt(absoluteOf(repo.workTree, op.path))?.isDirectory()) directories.push(op);
+    else if (!isFile(op.old.entry) && isFileThere(repo.workTree, op.path)) files.set(op, op.path);
+  }
+  const ignored = await findIgnored(repo, index.file, [...files.values()]);
+  for (const [op, at] of files) if (ignored.has(at)) blocked.set(op.path, ignoredInTheWay(op, at));
+  for (const op of await findHoldingIgnored(repo, index.file, directories)) blocked.set(op.path, 'a folder that holds other files is in its place');
 }
 
 function isFileThere(root: string, path: RawPath): boolean {

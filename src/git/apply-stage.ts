@@ -2,14 +2,15 @@
  * Staging: all new contents are written by git, beside the work tree and
  * flushed to disk, before the first file moves.
  */
-import { constants, existsSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
-import { GitsyncError, toGitsyncError, type ErrorKind } from '../errors.ts';
+import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
+import { copyIndex } from './index-lock.ts';
 import { gitInShadow, type ShadowTree } from './shadow-tree.ts';
 import type { Entry } from './tree.ts';
 
@@ -45,7 +46,7 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   const shadow: ShadowTree = { root: stageOf(directory, stage), indexFile: `${directory}/index-${stage}` };
   await rm(shadow.root, { recursive: true, force: true }); // of a round that a crash interrupted
   await mkdir(shadow.root);
-  await copyFile(indexFile, shadow.indexFile, constants.COPYFILE_FICLONE);
+  await copyIndex(indexFile, shadow.indexFile);
   const staged: Staged = { root: shadow.root, sparse: new Set(), failed: new Map() };
   if (files.length > 0) await checkOut(repo, shadow, from, to, files, staged);
   await rm(shadow.indexFile, { force: true });
@@ -69,26 +70,37 @@ async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wan
 
 async function checkOut(repo: Repo, shadow: ShadowTree, from: string, to: string, files: readonly Wanted[], staged: Staged): Promise<void> {
   const isMissing = ({ path }: Wanted): boolean => lookAt(absoluteOf(shadow.root, path)) === undefined;
-  const result = await gitInShadow(repo, shadow, ['read-tree', '-m', '-u', from, to], { expect: [0, 1, 128] });
-  let missing = files.filter(isMissing);
-  if (result.exitCode !== 0) throwIfFatal(result.stderr, missing.length === files.length);
-  else if (missing.length > 0) {
-    const flags = await flaggedPaths(repo, shadow.indexFile, missing.map(({ path }) => path));
-    for (const path of flags.skipWorktree) staged.sparse.add(path);
-    missing = missing.filter(({ path }) => !staged.sparse.has(path));
-    // The same content in both commits, and yet wanted: the work tree has something else.
-    const again = await gitInShadow(repo, shadow, ['checkout-index', '-z', '--stdin'], { input: joinNul(missing.map(({ path }) => path)), expect: [0, 1, 128] });
-    result.stderr += again.stderr;
-    missing = missing.filter(isMissing);
-    if (missing.length > 0) throwIfFatal(again.stderr, false);
+  const { exitCode, stderr } = await gitInShadow(repo, shadow, ['read-tree', '-m', '-u', from, to], { expect: [0, 1, 128] });
+  if (exitCode !== 0) {
+    // Git stops at the first file that it cannot write (a required filter fails); the others come after all.
+    throwIfFatal(stderr);
+    await git(repo, ['read-tree', '-i', '-m', from, to], { indexFile: shadow.indexFile });
   }
-  for (const { path } of missing) staged.failed.set(path, `git could not write it: ${essenceOf(result.stderr)}`);
+  const missing = files.filter(isMissing).map(({ path }) => path);
+  if (missing.length === 0) return;
+  for (const path of (await flaggedPaths(repo, shadow.indexFile, missing)).skipWorktree) staged.sparse.add(path);
+  await checkOutEach(repo, shadow, missing.filter((path) => !staged.sparse.has(path)), staged.failed);
 }
 
-/** Trouble with single files (a filter that fails) lets the others go on; trouble with the disk does not. */
-function throwIfFatal(stderr: string, nothingWritten: boolean): void {
-  const error = toGitsyncError(classifyGitFailure('checkout', 128, stderr));
-  if (nothingWritten || fatalKinds.has(error.kind)) throw error;
+/** Writes files, and finds by halving those that git cannot write. */
+async function checkOutEach(repo: Repo, shadow: ShadowTree, paths: readonly RawPath[], failed: Map<RawPath, string>): Promise<void> {
+  if (paths.length === 0) return;
+  const { exitCode, stderr } = await gitInShadow(repo, shadow, ['checkout-index', '-f', '-z', '--stdin'], { input: joinNul(paths), expect: [0, 1, 128] });
+  if (exitCode === 0) return;
+  throwIfFatal(stderr);
+  if (paths.length === 1) {
+    failed.set(paths[0] as RawPath, `git could not write it: ${essenceOf(stderr)}`);
+    return;
+  }
+  const middle = paths.length >> 1;
+  await checkOutEach(repo, shadow, paths.slice(0, middle), failed);
+  await checkOutEach(repo, shadow, paths.slice(middle), failed);
+}
+
+/** Trouble with single files lets the others go on; trouble with the disk does not. */
+function throwIfFatal(stderr: string): void {
+  const error = classifyGitFailure('checkout', 128, stderr);
+  if (fatalKinds.has(error.kind)) throw error;
 }
 
 /** Two names that this file system takes for one cannot both be put into place. */

@@ -131,7 +131,7 @@ function fileInTheWay(update: Update, { op, at }: InTheWay, ignored: ReadonlySet
   const info = lookAt(file);
   if (info === undefined || info.isDirectory()) return []; // gone again: the next round sees what is there then
   if (!info.isFile() && !info.isSymbolicLink()) blocked.set(op.path, 'something that is neither file nor folder is in its place');
-  else if (op.old.entry === null && ignored.has(at)) blocked.set(op.path, isOwn ? 'a file that git ignores is in its place' : `${rawToDisplay(at)} is a file that git ignores, not a folder`);
+  else if (op.old.entry === null && ignored.has(at)) blocked.set(op.path, ignoredInTheWay(op, at));
   else if (keep.has(at)) blocked.set(op.path, `${rawToDisplay(at)} is held back`);
   else return [{ op, path: at, file, expected, incoming: isOwn ? op.new : null }];
   return [];
@@ -140,14 +140,31 @@ function fileInTheWay(update: Update, { op, at }: InTheWay, ignored: ReadonlySet
 /** The untracked files in a directory that is in a new file's place; where git would not take them all, the path is blocked. */
 async function filesInDirectory(update: Update, op: Op): Promise<Candidate[]> {
   const { repo, keep, blocked, journal, beliefs } = update;
-  const limit = isUtf8(op.path) ? ['--', rawToText(op.path)] : [];
-  const { stdout } = await git(repo, ['ls-files', '-z', '--others', '--exclude-standard', ...limit], { indexFile: update.index.file, env: { GIT_LITERAL_PATHSPECS: '1' } });
-  const inside = splitNul(stdout).filter((path) => path.startsWith(`${op.path}/`));
+  const inside = (await listUntracked(repo, update.index.file, [op.path], [])).filter((path) => path.startsWith(`${op.path}/`));
   if (inside.some((path) => path.endsWith('/') || keep.has(path))) {
     blocked.set(op.path, 'a folder that holds other files is in its place');
     return [];
   }
   return inside.map((path) => ({ op, path, file: absoluteOf(repo.workTree, path), expected: beliefs.get(path) ?? { entry: null, at: journal.from }, incoming: null }));
+}
+
+/** Untracked files (or, with `--ignored`, those that git ignores) below some directories, perhaps among others. */
+async function listUntracked(repo: Repo, indexFile: string, directories: readonly RawPath[], options: readonly string[]): Promise<RawPath[]> {
+  const limit = directories.every(isUtf8) ? ['--', ...directories.map(rawToText)] : [];
+  const { stdout } = await git(repo, ['ls-files', '-z', '--others', ...options, '--exclude-standard', ...limit], { indexFile, env: { GIT_LITERAL_PATHSPECS: '1' } });
+  return splitNul(stdout);
+}
+
+/** Those of the ops that have a directory with ignored files in it in the place of a file. */
+export async function findHoldingIgnored(repo: Repo, indexFile: string, ops: readonly Op[]): Promise<Op[]> {
+  if (ops.length === 0) return [];
+  const ignored = await listUntracked(repo, indexFile, ops.map(({ path }) => path), ['--ignored']);
+  return ops.filter((op) => ignored.some((path) => path.startsWith(`${op.path}/`)));
+}
+
+/** Why an op waits for a file that git ignores, at its own path or at a parent of it. */
+export function ignoredInTheWay(op: Op, at: RawPath): string {
+  return at === op.path ? 'a file that git ignores is in its place' : `${rawToDisplay(at)} is a file that git ignores, not a folder`;
 }
 
 /** Those of the paths that git would ignore if it did not track them; all of them, where git cannot tell. */

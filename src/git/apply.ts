@@ -96,7 +96,7 @@ async function update(repo: Repo, index: PrivateIndex, request: ApplyRequest, lo
 }
 
 async function takeBack(current: Update): Promise<void> {
-  if (stateOf(current.directory) === 'open') await undoMoves(current, current.journal.from ?? undefined);
+  if (stateOf(current.directory) !== 'unborn') await undoMoves(current, current.journal.from ?? undefined);
   else await removeUpdateDir(current.directory);
 }
 

@@ -3,9 +3,9 @@
  * holds, with git's stat cache. A person's own index is only ever replaced by
  * a copy of it, under `index.lock`, and only where it equalled HEAD.
  */
-import { constants } from 'node:fs';
-import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { git, type Repo } from './git.ts';
+import { copyIndex } from './index-lock.ts';
 import { isUtf8, joinNul, type RawPath } from '../core/raw-path.ts';
 
 /** `clean`: the person's index equals HEAD. `staged`: they staged something, or left conflicts. */
@@ -70,7 +70,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       const verdict: IndexVerdict = user === '' && commit !== undefined ? 'clean' : await compareUserIndex(repo, commit);
       if (user === '') await rm(file, { force: true });
       else {
-        await copyFile(userFile, `${file}.new`, constants.COPYFILE_FICLONE);
+        await copyIndex(userFile, `${file}.new`);
         await rename(`${file}.new`, file);
       }
       if (commit === undefined) await git(repo, ['read-tree', '--empty'], { indexFile: file });
