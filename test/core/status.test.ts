@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { newRemote, type RemoteState } from '../../src/core/repo-state.ts';
+import { newRemote, type RemoteState } from '../../src/core/remote-state.ts';
 import { formatAge, judgeStatus, type StatusFacts } from '../../src/core/status.ts';
 
 const now = 1_000_000_000;
