@@ -62,9 +62,9 @@ export function startSshNotifier(repo: Repo, url: SshUrl, branch: string, events
     events.onState(false, why);
   };
   const wait = (ms: number): void => {
-    waiting = isClosed ? undefined : setTimeout(() => void connect(), ms).unref();
+    waiting = isClosed ? undefined : setTimeout(connect, ms).unref();
   };
-  const connect = async (): Promise<void> => {
+  const attempt = async (): Promise<void> => {
     waiting = undefined;
     const shelllessForMs = (shellless.get(account) ?? 0) - performance.now();
     if (shelllessForMs > 0) {
@@ -94,7 +94,10 @@ export function startSshNotifier(repo: Repo, url: SshUrl, branch: string, events
     if (kind === 'broken') wait(backoffMs(failures, Math.random()));
     else wait(kind === 'not-let-in' ? backoffMs(Infinity, Math.random()) : times.shelllessMs);
   };
-  void connect();
+  const connect = (): void => {
+    attempt().catch((error: unknown) => onEnd({ kind: 'broken', why: String(error), lastedMs: 0 }));
+  };
+  connect();
   return {
     kind: 'ssh',
     get live() {
@@ -103,7 +106,7 @@ export function startSshNotifier(repo: Repo, url: SshUrl, branch: string, events
     wake() {
       if (waiting === undefined) return;
       clearTimeout(waiting);
-      void connect();
+      connect();
     },
     async close() {
       isClosed = true;

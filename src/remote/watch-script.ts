@@ -37,10 +37,10 @@ export const watchCommand = `sh -c "command -v bash >/dev/null 2>&1 && exec bash
 export function watchScript(path: string, branch: string): string {
   return `{
 exec 2>/dev/null
-d=${pathWord(path)} r=${quote(`refs/heads/${branch}`)} g=
+d=${pathWord(path)} r=${quote(`refs/heads/${branch}`)} g=''
 for c in "$d/.git" "$d" "$d.git/.git" "$d.git"; do
   if [ -f "$c" ]; then
-    k= l=; IFS= read -r l < "$c"; k=\${l#gitdir: }
+    l=''; IFS= read -r l < "$c"; k=\${l#gitdir: }
     [ "$k" = "$l" ] && continue
     case $k in /*) c=$k ;; *) c=\${c%/*}/$k ;; esac
   fi
@@ -51,7 +51,7 @@ if [ -f "$g/commondir" ]; then
   IFS= read -r k < "$g/commondir"
   case $k in /*) g=$k ;; *) g=$g/$k ;; esac
 fi
-v=- o= n=0
+v=- o='' n=0
 look() {
   v=-
   if [ -f "$g/reftable/tables.list" ]; then
