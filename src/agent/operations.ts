@@ -7,7 +7,6 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { rawFromText, rawToDisplay, rawToText, splitRaw, joinRaw, type RawPath } from '../core/raw-path.ts';
-import { applyCommit } from '../git/apply.ts';
 import { commitTree } from '../git/commit.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
@@ -19,6 +18,7 @@ import { performAction } from './actions.ts';
 import { commitAtTime, treeEntriesBelow } from './history.ts';
 import { changeOwnState } from './own-state.ts';
 import type { RepoSession } from './repo-session.ts';
+import { updateWorkTree } from './update-work-tree.ts';
 
 export type ResolveKeep = 'current' | 'copy' | 'both';
 
@@ -44,7 +44,7 @@ async function commitEdit(session: RepoSession, ref: string, head: string, edits
 }
 
 async function applyOwn(session: RepoSession, ref: string, from: string, to: string): Promise<string> {
-  const outcome = await applyCommit(session.repo, session.index, { ref, from, to, keep: new Set(), rules: session.config.conflict });
+  const outcome = await updateWorkTree(session, { ref, from, to });
   if (outcome.kind !== 'applied') throw new GitsyncError('locked', 'Another git command is at work in the repository.', { hint: 'try again in a moment' });
   if (outcome.blocked.length > 0) {
     const [first] = outcome.blocked;

@@ -1,4 +1,5 @@
 /** One opened repository: what the loop's actions work with. Opening it repairs what a crash left behind. */
+import { readdir, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
@@ -66,7 +67,8 @@ export async function openSession(config: RepoConfig, log: Log): Promise<RepoSes
 async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log): Promise<RepoSession> {
   const index = openPrivateIndex(repo);
   await checkObjects(repo);
-  const recovered = await recoverApply(repo, index, config.conflict);
+  await dropTemporaryFiles(repo);
+  const recovered = await recoverApply(repo, index, config.conflict, { host: hostName(), sign: config.sign });
   if (recovered !== 'nothing') log.warn('An update of the work tree had been interrupted', { outcome: recovered });
   if ((await clearStaleLock(repo)) === 'cleared') log.warn('Removed a stale index.lock');
   if (await repairIndex(repo)) log.warn('The index was damaged and has been built anew');
@@ -86,6 +88,12 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     warned: new Set(),
     close: () => lock.release(),
   };
+}
+
+/** What a killed process was in the middle of making; with the lock in hand, nobody else is. */
+async function dropTemporaryFiles(repo: Repo): Promise<void> {
+  const names = (await readdir(repo.ownDir)).filter((name) => name.startsWith('tmp-'));
+  await Promise.all(names.map((name) => rm(`${repo.ownDir}/${name}`, { recursive: true, force: true })));
 }
 
 /** Clears an abandoned `index.lock` of anybody's, if there is one. */

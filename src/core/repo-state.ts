@@ -19,7 +19,9 @@ export type Action =
   | { type: 'capture'; scan: ReadonlySet<RawPath> | 'all'; overdue: ReadonlySet<RawPath> }
   | { type: 'fetch'; remote: string }
   | { type: 'integrate'; remote: string; tip: string }
-  | { type: 'publish'; remote: string; commit: string; fallback: boolean };
+  | { type: 'publish'; remote: string; commit: string; fallback: boolean }
+  /** The second look at what updates replaced, and the upkeep of the repository. */
+  | { type: 'tidy' };
 
 export interface RepoState {
   settings: RepoSettings;
@@ -36,6 +38,7 @@ export interface RepoState {
   pausedUntilMs: number;
   captureRetryAtMs: number;
   captureFailures: number;
+  tidyAtMs: number;
   remotes: ReadonlyMap<string, RemoteState>;
 }
 
@@ -49,11 +52,17 @@ export type Event =
   | RemoteEvent
   /** The schedule's time has come. */
   | { type: 'schedule' }
+  /** `local`: the branch's commit, where it moved; `again`: something still has to be looked at. */
+  | { type: 'tidied'; local: string | undefined; again: boolean }
   | { type: 'network-up' }
   | { type: 'sync' }
   | { type: 'pause'; untilMs: number }
   | { type: 'resume' }
   | { type: 'tick' };
+
+/** A program that held a replaced file open has this long to write its last words before the second look. */
+const tidySoonMs = 2_000;
+const tidyAgainMs = 10_000;
 
 /** The state at start: everything is looked at once. */
 export function initialState(settings: RepoSettings, remotes: readonly string[], nowMs: number): RepoState {
@@ -68,6 +77,7 @@ export function initialState(settings: RepoSettings, remotes: readonly string[],
     pausedUntilMs: 0,
     captureRetryAtMs: 0,
     captureFailures: 0,
+    tidyAtMs: nowMs + tidyAgainMs,
     remotes: new Map(remotes.map((name) => [name, newRemote(nowMs)])),
   };
 }
@@ -100,7 +110,7 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
     case 'remote-live':
       return absorbReport(state, event, nowMs);
     case 'integrated':
-      return absorbReport({ ...state, busy: undefined, local: event.local }, event, nowMs);
+      return absorbReport({ ...state, busy: undefined, local: event.local, tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) }, event, nowMs);
     case 'not-integrated':
       // Where the branch moved by other hands, it is looked at first.
       return absorbReport({ ...state, busy: undefined, dirty: event.why === 'moved' ? markDirty(state.dirty, 'all', nowMs) : state.dirty }, event, nowMs);
@@ -110,6 +120,8 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
     case 'push-refused':
     case 'remote-failed':
       return absorbReport({ ...state, busy: undefined }, event, nowMs);
+    case 'tidied':
+      return { ...state, busy: undefined, local: event.local ?? state.local, tidyAtMs: nowMs + (event.again ? tidyAgainMs : state.settings.fullScanMs) };
     case 'schedule':
       return withEachRemote(state, () => ({ open: true, fetchAtMs: nowMs, retryAtMs: 0 }));
     case 'network-up':
@@ -199,7 +211,7 @@ function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
     }
   }
   if (state.local === undefined) return [state, []];
-  const action = remoteAction(state, nowMs);
+  const action = remoteAction(state, nowMs) ?? (nowMs >= state.tidyAtMs ? { type: 'tidy' as const } : undefined);
   return action === undefined ? [state, []] : start(state, action);
 }
 
@@ -220,7 +232,7 @@ export function wakeAtMs(state: RepoState, nowMs: number): number {
     const waits = (remote.toIntegrate !== undefined && !state.standsStill && remote.failure?.kind !== 'unrelated') || publishAction(state, name, remote) !== undefined;
     return Math.max(remote.retryAtMs, waits ? nowMs : remote.fetchAtMs);
   });
-  return Math.min(capture, ...remotes);
+  return Math.min(capture, state.tidyAtMs, ...remotes);
 }
 
 /** A race that is tried again this soon still counts as under way. */
