@@ -1,11 +1,17 @@
 /** A real sshd on 127.0.0.1 with keys of its own, for one test file. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
+import { afterAll } from '@jest/globals';
 import { converge } from './converge.ts';
 import { tempDir } from './repos.ts';
+
+const servers = new Set<ChildProcess>();
+
+// A test that fails must leave no server behind; jest runs no 'exit' listeners of a test file.
+afterAll(() => servers.forEach((server) => server.kill('SIGKILL')));
 
 export interface TestSshd {
   port: number;
@@ -107,7 +113,8 @@ export async function startSshd(options: { keyOptions?: string; like?: TestSshd 
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', `${directory}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
   child.stderr.on('data', (text: Buffer) => appendFileSync(`${directory}/log`, text));
   const ended = new Promise((resolve) => child.on('exit', resolve));
-  process.on('exit', () => child.kill('SIGKILL'));
+  servers.add(child);
+  child.on('exit', () => servers.delete(child));
   await converge(`sshd listens (see ${directory}/log)`, () => isListening(port));
   return {
     port,
