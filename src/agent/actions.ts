@@ -10,7 +10,7 @@ import type { PublishTarget } from '../git/remotes.ts';
 import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
 import { saveHeld } from '../git/snapshot.ts';
 import { performTidy } from './tidy.ts';
-import { updateWorkTree } from './update-work-tree.ts';
+import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 
@@ -82,7 +82,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   const branch = head.ref?.replace(/^refs\/heads\//, '');
   if (await refreshTargets(session, branch)) events.push({ type: 'targets', remotes: [...session.targets.keys()] });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
-  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete });
+  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session) });
   return events;
 }
 
@@ -124,7 +124,8 @@ async function performFetch(session: RepoSession, target: PublishTarget, signal:
     if (outcome.moved) session.repo.log.info('Fetched', { remote, tip: outcome.tip.slice(0, 10) });
     return { type: 'fetched', remote, tip: outcome.tip };
   }
-  if (outcome.kind === 'branch-missing' && outcome.seenBefore !== undefined) {
+  // Deleting a remote's only branch leaves it empty: that too is never undone in silence.
+  if (outcome.seenBefore !== undefined) {
     const failure = {
       kind: 'branch-missing' as const,
       sentence: `The branch ${target.branch} is gone from ${remote}.`,

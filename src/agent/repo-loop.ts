@@ -158,6 +158,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       return unavailable;
     },
     post(event) {
+      if (event.type === 'network-up') triggers?.wake();
       if (session !== undefined && (event.type === 'pause' || event.type === 'resume')) {
         const until = event.type === 'resume' ? 0 : Number.isFinite(event.untilMs) ? event.untilMs : null;
         void changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then((own) => {

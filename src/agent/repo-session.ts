@@ -1,13 +1,13 @@
 /** One opened repository: what the loop's actions work with. Opening it repairs what a crash left behind. */
 import { readdir, rm } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { homedir, hostname } from 'node:os';
 import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { recoverApply } from '../git/apply.ts';
 import type { Conflict } from '../git/integrate.ts';
 import { createCapturer, type Capturer, type CaptureReport } from '../git/capture.ts';
-import { git, type Repo } from '../git/git.ts';
+import { git, gitText, type Repo } from '../git/git.ts';
 import { clearStaleIndexLock } from '../git/index-lock.ts';
 import { openPrivateIndex, type PrivateIndex } from '../git/private-index.ts';
 import { repairIndex } from '../git/repair.ts';
@@ -37,6 +37,8 @@ export interface RepoSession {
   lastError: ReturnType<typeof failureOf> | undefined;
   /** Trouble with watching, by kind. */
   watchProblems: Map<string, WatchProblem>;
+  /** Files outside the work tree that say what git ignores. */
+  ignoreFiles: readonly string[];
   /** What was warned of once already. */
   warned: Set<string>;
   close(): Promise<void>;
@@ -85,9 +87,16 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     conflicts: [],
     lastError: undefined,
     watchProblems: new Map(),
+    ignoreFiles: await findIgnoreFiles(repo),
     warned: new Set(),
     close: () => lock.release(),
   };
+}
+
+async function findIgnoreFiles(repo: Repo): Promise<string[]> {
+  const configured = await gitText(repo, ['config', '--type=path', '--get', 'core.excludesFile'], { expect: [0, 1] });
+  const global = configured === '' ? `${process.env['XDG_CONFIG_HOME'] ?? `${homedir()}/.config`}/git/ignore` : configured;
+  return [`${repo.commonDir}/info/exclude`, global];
 }
 
 /** What a killed process was in the middle of making; with the lock in hand, nobody else is. */

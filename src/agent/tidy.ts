@@ -5,7 +5,7 @@ import { dropOldRefs, packObjects } from '../git/upkeep.ts';
 import { resolveCommit } from '../git/refs.ts';
 import { changeOwnState } from './own-state.ts';
 import type { RepoSession } from './repo-session.ts';
-import { applyLateEdits, updateWorkTree } from './update-work-tree.ts';
+import { applyLateEdits, hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 
 /** How often the repository is packed and old snapshots are let go. */
 const upkeepEveryMs = 24 * 60 * 60_000;
@@ -25,7 +25,7 @@ async function bringInLeftovers(session: RepoSession): Promise<string | undefine
   if (from === undefined) return undefined;
   const late = await applyLateEdits(session, ref, from);
   if (late?.kind === 'applied') return late.commit;
-  if (!session.own.blocked.some(({ held }) => !held)) return undefined;
+  if (!hasLeftovers(session)) return undefined;
   const again = await updateWorkTree(session, { ref, from, to: from });
   return again.kind === 'applied' ? again.commit : undefined;
 }

@@ -32,6 +32,11 @@ function limitsOf(session: RepoSession): { keep: Set<RawPath>; waiting: Set<RawP
   return { keep, waiting: new Set(session.own.blocked.map(({ path }) => path).filter((path) => !keep.has(path))) };
 }
 
+/** Whether an incoming version waits that is worth another try. */
+export function hasLeftovers(session: RepoSession): boolean {
+  return session.own.blocked.some(({ path, held }) => !held || !isThere(session, path));
+}
+
 /** Applies a commit and notes which incoming versions have to wait. */
 export async function updateWorkTree(session: RepoSession, update: WorkTreeUpdate): Promise<ApplyOutcome> {
   const { repo, config } = session;

@@ -44,7 +44,8 @@ export interface RepoState {
 
 export type Event =
   | { type: 'changed'; hint: ReadonlySet<RawPath> | 'all' }
-  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean }
+  /** `leftovers`: incoming versions wait for a place that may be free now. */
+  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean; leftovers: boolean }
   /** `retryMs`: a short wait for a race; undefined: longer each time. */
   | { type: 'capture-failed'; retryMs: number | undefined; random: number }
   /** Another branch is checked out, or the remotes changed: start over with these. */
@@ -164,6 +165,7 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
     captureFailures: 0,
     captureRetryAtMs: 0,
     ...(event.complete ? { nextScanMs: nowMs + state.settings.fullScanMs } : {}),
+    ...(event.leftovers ? { tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) } : {}),
   };
   // A new commit is worth an early attempt where only the network was in the way.
   return moved ? withEachRemote(next, (remote) => (isNetworkTrouble(remote) ? { retryAtMs: Math.min(remote.retryAtMs, nowMs + 1_000) } : {})) : next;

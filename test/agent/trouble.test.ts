@@ -348,3 +348,40 @@ describeWith(['tmpfs'], 'a full or read-only disk', () => {
     }
   }, 90_000);
 });
+
+describe('what the person changes in git', () => {
+  test('a remote added later, another URL, another branch: all are followed', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    const [first, second] = [bareRemote(), bareRemote()];
+    const machine = await agentFor([root]);
+    await converge('local only', () => line(machine, root)?.state === 'local only');
+    sh(root, 'remote', 'add', 'origin', first);
+    await converge('published to it', () => inStep(root, first));
+    sh(root, 'remote', 'set-url', 'origin', second);
+    write(root, 'b.txt', 'b\n');
+    await converge('published to the other', () => inStep(root, second) && sh(second, 'ls-tree', '--name-only', 'main').includes('b.txt'));
+    sh(root, 'switch', '-q', '-c', 'feature');
+    write(root, 'c.txt', 'c\n');
+    await converge('the new branch is published too', () => sh(second, 'for-each-ref', '--format=%(refname)').includes('refs/heads/feature') && sh(second, 'ls-tree', '--name-only', 'feature').includes('c.txt'));
+    expect(sh(second, 'ls-tree', '--name-only', 'main')).not.toContain('c.txt');
+  });
+
+  test('a held secret stays its owner\'s when another version comes in', async () => {
+    const { a, b } = twoMachines();
+    const machine = await agentFor([a]);
+    await converge('safe', () => isSafe(machine, a));
+    write(a, '.env', 'PASSWORD=mine\n');
+    await converge('held', () => line(machine, a)?.state === 'held 1');
+    commitFiles(b, { '.env': 'PASSWORD=theirs\n', 'other.txt': 'o\n' });
+    sh(b, 'push', '-q');
+    await converge('the rest comes in', () => exists(a, 'other.txt'));
+    expect(read(a, '.env')).toBe('PASSWORD=mine\n');
+    await converge('it is said', () => line(machine, a)?.state === 'waiting 1');
+    write(a, 'more.txt', 'm\n');
+    await converge('published', () => isSafe(machine, a) || line(machine, a)?.state === 'waiting 1');
+    expect(sh(a, 'log', '--all', '--format=%H', '-S', 'mine', '--', '.env').split('\n').filter((id) => sh(a, 'branch', '-r', '--contains', id) !== '')).toEqual([]);
+    renameSync(join(a, '.env'), join(a, '..', `${machine.name}-env-moved-away`));
+    machine.run('sync', a);
+    await converge('the incoming version comes', () => exists(a, '.env') && read(a, '.env') === 'PASSWORD=theirs\n', 30_000);
+  }, 60_000);
+});

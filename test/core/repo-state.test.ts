@@ -4,7 +4,7 @@ import type { RawPath } from '../../src/core/raw-path.ts';
 import { initialState as atStart, isSettled, step, wakeAtMs, type Action, type Event, type RepoSettings, type RepoState } from '../../src/core/repo-state.ts';
 
 const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, pollMs: 60_000, fullScanMs: 900_000, scheduled: false };
-const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, ...extra });
+const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, ...extra });
 
 /** Without the upkeep, which would only be one more reason to wake up. */
 const initialState = (...args: Parameters<typeof atStart>): RepoState => ({ ...atStart(...args), tidyAtMs: Infinity });

@@ -4,14 +4,10 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentStatus } from '../../src/agent/agent.ts';
 import { converge } from './converge.ts';
+import { children } from './hermetic-env.ts';
 import { sh, tempDir } from './repos.ts';
 
 export const program = new URL('../../dist/gitsync.js', import.meta.url).pathname;
-
-const running = new Set<ChildProcess>();
-process.on('exit', () => {
-  for (const child of running) child.kill('SIGKILL');
-});
 
 export interface Machine {
   name: string;
@@ -62,9 +58,9 @@ export function makeMachine(name: string): Machine {
     },
     async start() {
       child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$LOG"', process.execPath, program, '--daemon', '--debug'], { env: { ...env, LOG: logFile }, cwd: home, stdio: 'ignore' });
-      running.add(child);
+      children.add(child);
       const mine = child;
-      child.on('exit', () => running.delete(mine));
+      child.on('exit', () => children.delete(mine));
       await converge(`the agent of ${name} answers`, () => run('status', '--json').stdout.includes('"agentRuns": true') || run('status', '--json').stdout.includes('"repos": []'));
     },
     async stop(signal = 'SIGTERM') {
