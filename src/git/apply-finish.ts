@@ -67,6 +67,7 @@ async function keepFlags(update: Update): Promise<void> {
 export async function undoMoves(update: Update, head: string | undefined): Promise<void> {
   const { repo, journal, directory } = update;
   await beginUndo(directory);
+  await passStep(update, 'going back');
   const byPath = new Map<RawPath, Op[]>();
   for (const op of journal.ops) byPath.set(op.path, [...(byPath.get(op.path) ?? []), op]);
   const wanted = head === undefined ? new Map<RawPath, never>() : await entriesOf(repo, head, new Set(byPath.keys()));
@@ -78,11 +79,13 @@ export async function undoMoves(update: Update, head: string | undefined): Promi
     if (isFile((ops[0] as Op).new)) addParents(emptied, (ops[0] as Op).path);
   }
   removeEmptied(repo.workTree, emptied);
+  await passStep(update, 'new files taken out');
   for (const ops of undone) {
     // The last thing in the trash that is not one of our own files from a round before.
     const theirs = [...ops].reverse().find((op) => holdsTheirFile(directory, op, ops));
     if (theirs !== undefined) giveBack(update, theirs);
   }
+  await passStep(update, 'old files given back');
   for (const commit of journal.saved) if (head === undefined || !(await isAncestor(repo, commit, head))) await keepLate(repo, journal.ref, commit);
   await saveLateEdits(repo, directory, journal, update.options);
   update.index.forget();

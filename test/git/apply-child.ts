@@ -1,26 +1,25 @@
 /**
- * Brings a commit into a work tree and prints the outcome.
- * Arguments: ROOT FROM TO [N]; with N it kills itself at the Nth step.
+ * Brings a commit into a work tree, or recovers an update, and prints the
+ * outcome. Arguments: apply|recover ROOT FROM TO [N]; with N it kills itself at
+ * the Nth step, naming it first.
  */
 import { rawFromText } from '../../src/core/raw-path.ts';
-import { applyCommit } from '../../src/git/apply.ts';
+import { applyCommit, recoverApply } from '../../src/git/apply.ts';
 import { openPrivateIndex } from '../../src/git/private-index.ts';
 import { openRepo } from '../../src/git/repository.ts';
 
-const [root = '', from = '', to = '', killAt = '0'] = process.argv.slice(2);
+const [what, root = '', from = '', to = '', killAt = '0'] = process.argv.slice(2);
 const repo = await openRepo(root);
+const index = openPrivateIndex(repo);
 let steps = 0;
-const outcome = await applyCommit(repo, openPrivateIndex(repo), {
-  ref: 'refs/heads/main',
-  from: from === '' ? undefined : from,
-  to,
-  keep: new Set([rawFromText('kept.txt')]),
-  rules: [],
-  onStep: (step) => {
-    steps += 1;
-    if (steps !== Number(killAt)) return;
-    process.stdout.write(`${step}\n`);
-    process.kill(process.pid, 'SIGKILL');
-  },
-});
+const onStep = (step: string): void => {
+  steps += 1;
+  if (steps !== Number(killAt)) return;
+  process.stdout.write(`${step}\n`);
+  process.kill(process.pid, 'SIGKILL');
+};
+const outcome =
+  what === 'recover'
+    ? await recoverApply(repo, index, [], { onStep })
+    : await applyCommit(repo, index, { ref: 'refs/heads/main', from, to, keep: new Set([rawFromText('kept.txt')]), rules: [], onStep });
 process.stdout.write(JSON.stringify(outcome));

@@ -295,7 +295,7 @@ function applyAsNobody(root: string, from: string, to: string): { blocked: { pat
   const home = tempDir('home');
   execFileSync('chown', ['nobody', home]);
   const child = new URL('apply-child.ts', import.meta.url).pathname;
-  const output = execFileSync('setpriv', ['--reuid', 'nobody', '--clear-groups', process.execPath, '--import', 'tsx', child, root, from, to], {
+  const output = execFileSync('setpriv', ['--reuid', 'nobody', '--clear-groups', process.execPath, '--import', 'tsx', child, 'apply', root, from, to], {
     env: { ...process.env, HOME: home, GIT_AUTHOR_NAME: 'N', GIT_AUTHOR_EMAIL: 'n@example.org', GIT_COMMITTER_NAME: 'N', GIT_COMMITTER_EMAIL: 'n@example.org' },
     encoding: 'utf8',
   });

@@ -1,0 +1,217 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { recoverApply } from '../../src/git/apply.ts';
+import { openPrivateIndex } from '../../src/git/private-index.ts';
+import { openRepo } from '../../src/git/repository.ts';
+import { describeWith } from '../helpers/requires.ts';
+import { read, sh, tempDir, write } from '../helpers/repos.ts';
+import { filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, statusOf } from './apply-fixture.ts';
+
+const child = new URL('apply-child.ts', import.meta.url).pathname;
+
+/** Runs the child; returns the step that it killed itself at, or undefined when it came to its end. */
+function runChild(what: 'apply' | 'recover', root: string, from: string, to: string, killAt: number): string | undefined {
+  const result = spawnSync(process.execPath, ['--import', 'tsx', child, what, root, from, to, String(killAt)], { encoding: 'utf8' });
+  if (result.signal === 'SIGKILL') return result.stdout.trim();
+  if (result.status !== 0) throw new Error(`the child failed: ${result.stderr}`);
+  return undefined;
+}
+
+function copyOf(root: string): string {
+  const copy = join(tempDir('crash'), 'repo');
+  execFileSync('cp', ['-a', root, copy]);
+  return copy;
+}
+
+async function recover(root: string, onStep?: (step: string) => void): Promise<string> {
+  const repo = await openRepo(root);
+  return recoverApply(repo, openPrivateIndex(repo), [], onStep === undefined ? {} : { onStep });
+}
+
+/** Saves that a person may make between the crash and the restart. */
+const saves: { path: string; save(root: string, content: string): void }[] = [
+  { path: 'edit.md', save: (root, content) => write(root, 'edit.md', content) },
+  { path: 'edit.md', save: (root, content) => saveByRename(root, 'edit.md', content) },
+  { path: 'gone.txt', save: (root, content) => write(root, 'gone.txt', content) },
+  { path: 'deep/new.txt', save: (root, content) => saveByRename(root, 'deep/new.txt', content) },
+  { path: 'swap/mine.txt', save: (root, content) => saveByRename(root, 'swap/mine.txt', content) },
+];
+
+function saveByRename(root: string, path: string, content: string): void {
+  const parent = join(root, dirname(path));
+  // A file in the place of the folder: the person makes room.
+  if (lstatSync(parent, { throwIfNoEntry: false })?.isFile()) rmSync(parent);
+  write(root, `${path}.tmp`, content);
+  renameSync(join(root, `${path}.tmp`), join(root, path));
+}
+
+describe('an update that is killed', () => {
+  let origin = '';
+  let from = '';
+  let to = '';
+  /** The repositories as they were when the process died, in the order of its steps. */
+  const crashed: { step: string; root: string }[] = [];
+
+  beforeAll(async () => {
+    const fixture = await makeFixture({
+      'edit.md': 'one\ntwo\nthree\nfour\nfive\n',
+      'gone.txt': 'to be removed\n',
+      'old/name.txt': 'moves\n',
+      swap: 'a file\n',
+      'dir/a': 'in a folder\n',
+      'dir/b': 'in a folder too\n',
+      'run.sh': 'echo\n',
+      link: { mode: '120000', content: 'edit.md' },
+      'kept.txt': 'kept\n',
+      'same.txt': 'never touched\n',
+    });
+    ({ root: origin, from } = fixture);
+    to = fixture.incoming({
+      'edit.md': 'one\ntwo\nthree\nfour\nFIVE\n',
+      'gone.txt': null,
+      'old/name.txt': null,
+      'new/name.txt': 'moves\n',
+      swap: null,
+      'swap/inner': 'a folder now\n',
+      'dir/a': null,
+      'dir/b': null,
+      dir: 'a file now\n',
+      'run.sh': { mode: '100755', content: 'echo\n' },
+      link: { mode: '120000', content: 'run.sh' },
+      'deep/new.txt': 'new\n',
+      'kept.txt': 'theirs\n',
+    });
+    for (let killAt = 1; ; killAt += 1) {
+      const root = copyOf(origin);
+      const step = runChild('apply', root, from, to, killAt);
+      if (step === undefined) return;
+      crashed.push({ step, root });
+    }
+  }, 120_000);
+
+  /** What the work tree holds after the update. */
+  function expected(): Record<string, string> {
+    return { ...filesOfCommit(origin, to), 'kept.txt': '100644 kept\n' };
+  }
+
+  function expectTidy(root: string): void {
+    expect(leftovers(root)).toEqual([]);
+    expect(existsSync(join(root, '.git/index.lock'))).toBe(false);
+    expect(readFileSync(join(root, '.git/HEAD'), 'utf8')).toBe('ref: refs/heads/main\n');
+  }
+
+  test('is finished at the next start, at whichever step it was', async () => {
+    expect(crashed.length).toBeGreaterThan(20);
+    for (const { step, root: dead } of crashed) {
+      const root = copyOf(dead);
+      const outcome = await recover(root);
+      const before = ['locked', 'staged', 'journal closed'].includes(step);
+      expect({ step, outcome }).toEqual({ step, outcome: before ? 'nothing' : 'finished' });
+      if (step === 'locked' || step === 'staged') {
+        expect(filesOnDisk(root)).toEqual(filesOnDisk(origin));
+        continue;
+      }
+      expect({ step, files: filesOnDisk(root) }).toEqual({ step, files: expected() });
+      expect(sh(root, 'rev-parse', 'main')).toBe(to);
+      expect({ step, status: statusOf(root) }).toEqual({ step, status: ' M kept.txt' });
+      expectTidy(root);
+    }
+  }, 60_000);
+
+  test('and edited before the next start loses nothing', async () => {
+    for (const [i, { step, root: dead }] of crashed.entries()) {
+      const root = copyOf(dead);
+      const { path, save } = saves[i % saves.length] as (typeof saves)[number];
+      const content = `saved after ${step}\n`;
+      save(root, content);
+      await recover(root);
+      const kept = (existsSync(join(root, path)) && read(root, path) === content) || historyOf(root, path).includes(content);
+      expect({ step, path, kept }).toEqual({ step, path, kept: true });
+      if (step !== 'locked' && step !== 'staged') {
+        expect(sh(root, 'merge-base', '--is-ancestor', to, 'main')).toBe('');
+        expectTidy(root);
+      }
+    }
+  }, 60_000);
+
+  test('and killed again while it recovers is finished all the same', async () => {
+    for (const [i, { root: dead }] of crashed.entries()) {
+      if (i % 4 !== 3) continue;
+      const root = copyOf(dead);
+      runChild('recover', root, from, to, (i * 5) % 17 + 1);
+      await recover(root);
+      expect(filesOnDisk(root)).toEqual(expected());
+      expect(sh(root, 'rev-parse', 'main')).toBe(to);
+      expect(statusOf(root)).toBe(' M kept.txt');
+      expectTidy(root);
+    }
+  }, 60_000);
+
+  /** The crashed repository, after the person has removed the stale lock and committed something else. */
+  function withPersonsCommit(dead: string): { root: string; mine: string } {
+    const root = copyOf(dead);
+    rmSync(join(root, '.git/index.lock'), { force: true });
+    const mine = makeCommit(root, from, { 'same.txt': 'my commit\n' });
+    sh(root, 'update-ref', 'refs/heads/main', mine);
+    sh(root, 'read-tree', mine);
+    writeFileSync(join(root, 'same.txt'), 'my commit\n');
+    return { root, mine };
+  }
+
+  test('is taken back where the person has committed on the branch since', async () => {
+    for (const { step, root: dead } of crashed) {
+      if (sh(dead, 'rev-parse', 'main') !== from) continue;
+      const { root, mine } = withPersonsCommit(dead);
+      const outcome = await recover(root);
+      expect({ step, outcome }).toEqual({ step, outcome: ['locked', 'staged'].includes(step) ? 'nothing' : 'undone' });
+      expect({ step, files: filesOnDisk(root) }).toEqual({ step, files: filesOfCommit(root, mine) });
+      expect(sh(root, 'rev-parse', 'main')).toBe(mine);
+      expect(sh(root, 'status', '--porcelain')).toBe('');
+      if (outcome === 'undone') expectTidy(root);
+    }
+  }, 60_000);
+
+  test('and stopped again while it is taken back is taken back all the same', async () => {
+    const dead = crashed.filter(({ root }) => sh(root, 'rev-parse', 'main') === from).at(-1)?.root as string;
+    for (const stopAt of ['going back', 'new files taken out', 'old files given back']) {
+      const { root, mine } = withPersonsCommit(dead);
+      const stop = (step: string): void => {
+        if (step === stopAt) throw new Error(step);
+      };
+      await expect(recover(root, stop)).rejects.toThrow(stopAt);
+      // Even if the branch is where it was by now: what goes back goes back.
+      sh(root, 'update-ref', 'refs/heads/main', from);
+      expect(await recover(root)).toBe('undone');
+      expect(filesOnDisk(root)).toEqual({ ...filesOfCommit(root, from), 'same.txt': '100644 my commit\n' });
+      expect(mine).not.toBe(from);
+      expectTidy(root);
+    }
+  });
+});
+
+describeWith(['strace'], 'an update that is killed at a system call', () => {
+  test('is finished at the next start, at whichever call it was', async () => {
+    const origin = await makeFixture({ 'dir/a': 'in a folder\n', 'edit.txt': 'old\n', 'gone.txt': 'gone\n' });
+    const to = origin.incoming({ 'dir/a': null, dir: 'a file now\n', 'edit.txt': 'new\n', 'gone.txt': null, 'n/m/added.txt': 'added\n' });
+    const killed: string[] = [];
+    // strace counts each call by itself; which of its names is in use depends on the processor.
+    for (const [call, names] of Object.entries({ mkdir: '?mkdir,?mkdirat', rename: '?rename,?renameat,?renameat2', link: '?link,?linkat', rmdir: '?rmdir,?unlinkat' })) {
+      for (let nth = 1; ; nth += 1) {
+        const root = copyOf(origin.root);
+        const kill = `inject=${names}:signal=SIGKILL:when=${nth}`;
+        const result = spawnSync('strace', ['-o', '/dev/null', '-e', kill, process.execPath, '--import', 'tsx', child, 'apply', root, origin.from, to], { encoding: 'utf8' });
+        if (result.signal !== 'SIGKILL' && result.status !== 137) break;
+        const where = `${call} ${nth}`;
+        killed.push(where);
+        expect({ where, outcome: await recover(root) }).toEqual({ where, outcome: 'finished' });
+        expect({ where, files: filesOnDisk(root) }).toEqual({ where, files: filesOfCommit(root, to) });
+        expect(sh(root, 'rev-parse', 'main')).toBe(to);
+        expect(statusOf(root)).toBe('');
+        expect(leftovers(root)).toEqual([]);
+      }
+    }
+    expect(killed).toEqual(expect.arrayContaining(['mkdir 2', 'rename 3', 'link 3', 'rmdir 1']));
+  }, 60_000);
+});
