@@ -2,7 +2,7 @@
 import type { RepoConfig } from '../config/config.ts';
 import { judgeStatus, type StatusFacts } from '../core/status.ts';
 import { newRemote } from '../core/remote-state.ts';
-import { rawToDisplay } from '../core/raw-path.ts';
+import { rawToText } from '../core/raw-path.ts';
 import { silentLog, type Log } from '../log.ts';
 import { offBranchReason } from '../git/capture.ts';
 import { listConflictCopies } from '../git/conflict-copies.ts';
@@ -44,8 +44,8 @@ async function readFacts(config: RepoConfig, base: StatusFacts): Promise<StatusF
     local,
     remotes,
     unpublished: local === null ? 0 : await countUnpublished(repo, local, tips),
-    blocked: own.blocked.map(({ path, why }) => ({ path: rawToDisplay(path), why })),
-    conflicts: copies.map(({ path, copy }) => ({ path: rawToDisplay(path), copy: rawToDisplay(copy) })),
+    blocked: own.blocked.map(({ path, why }) => ({ path: rawToText(path), why })),
+    conflicts: copies.map(({ path, copy }) => ({ path: rawToText(path), copy: rawToText(copy) })),
   };
 }
 

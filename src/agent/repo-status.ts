@@ -1,7 +1,7 @@
 /** Gathers what the verdict on one repository depends on, from a running loop or from the disk alone. */
 import { judgeStatus, type StatusFacts, type StatusLine } from '../core/status.ts';
 import { isClean } from '../core/batch.ts';
-import { rawToDisplay } from '../core/raw-path.ts';
+import { rawToText } from '../core/raw-path.ts';
 import type { RepoConfig } from '../config/config.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { git, type Repo } from '../git/git.ts';
@@ -66,12 +66,12 @@ async function factsOf(loop: RepoLoop, agentRuns: boolean, nowMs: number): Promi
     local,
     remotes,
     unpublished: behind.length > 0 && typeof local === 'string' ? await countUnpublished(session.repo, local, tips) : 0,
-    held: (report?.held ?? []).map(({ path, reason, detail }) => ({ path: rawToDisplay(path), reason, detail })),
-    blocked: session.own.blocked.map(({ path, why }) => ({ path: rawToDisplay(path), why })),
-    failed: (report?.failed ?? []).map(({ path, why }) => ({ path: rawToDisplay(path), why })),
-    nested: (report?.nested ?? []).map(rawToDisplay),
-    movedSubmodules: (report?.movedSubmodules ?? []).map(rawToDisplay),
-    conflicts: typeof local === 'string' ? (await conflictsAt(session.repo, local)).map(({ path, copy }) => ({ path: rawToDisplay(path), copy: rawToDisplay(copy) })) : [],
+    held: (report?.held ?? []).map(({ path, reason, detail }) => ({ path: rawToText(path), reason, detail })),
+    blocked: session.own.blocked.map(({ path, why }) => ({ path: rawToText(path), why })),
+    failed: (report?.failed ?? []).map(({ path, why }) => ({ path: rawToText(path), why })),
+    nested: (report?.nested ?? []).map(rawToText),
+    movedSubmodules: (report?.movedSubmodules ?? []).map(rawToText),
+    conflicts: typeof local === 'string' ? (await conflictsAt(session.repo, local)).map(({ path, copy }) => ({ path: rawToText(path), copy: rawToText(copy) })) : [],
     watchProblem: [...session.watchProblems.values()].map(({ message, hint }) => ({ message, hint }))[0],
   };
 }

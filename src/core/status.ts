@@ -1,5 +1,6 @@
 /** What a person is told about one repository: safe or not, why, and the command that helps. */
 import type { RemoteState } from './remote-state.ts';
+import { shellQuote } from './shell-quote.ts';
 
 export type SafetyLevel = 'safe' | 'attention' | 'unsafe';
 
@@ -9,7 +10,7 @@ export interface StatusFacts {
   branch: string | undefined;
   nowMs: number;
   /** Why the repository cannot be worked on at all. */
-  unavailable: { sentence: string; hint: string | undefined } | undefined;
+  unavailable: { kind?: string; sentence: string; hint: string | undefined } | undefined;
   /** Why the last capture failed. */
   captureError: { sentence: string; hint: string | undefined } | undefined;
   pausedUntilMs: number;
@@ -46,15 +47,16 @@ export interface StatusLine {
 /** Work that waits longer than this for a remote is no longer just on its way. */
 const onItsWayMs = 60_000;
 
-function plural(count: number, noun: string): string {
+/** `1 file`, `2 files`. */
+export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
 
 /** `just now`, `2 min`, `3 h`, `5 d`. */
 export function formatAge(ms: number): string {
-  if (ms < 60_000) return ms < 5_000 ? 'just now' : `${Math.round(ms / 1000)} s`;
-  if (ms < 3_600_000) return `${Math.round(ms / 60_000)} min`;
-  return ms < 172_800_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
+  if (ms < 59_500) return ms < 5_000 ? 'just now' : `${Math.round(ms / 1000)} s`;
+  if (ms < 3_570_000) return `${Math.round(ms / 60_000)} min`;
+  return ms < 171_000_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
 function ago(sinceMs: number, nowMs: number): string {
@@ -64,19 +66,18 @@ function ago(sinceMs: number, nowMs: number): string {
 
 type Verdict = Omit<StatusLine, 'path'>;
 
-function quote(path: string): string {
-  return /^[\w./@%+=:,-]+$/.test(path) ? path : `'${path.replace(/'/g, `'\\''`)}'`;
-}
-
 function unsafeVerdict(facts: StatusFacts): Verdict | undefined {
   const unsafe = (why: string, ...commands: (string | undefined)[]): Verdict => ({ level: 'unsafe', state: 'NOT SAFE', why, commands: commands.filter((command) => command !== undefined) });
+  // Whoever has it in hand syncs it; how well, it does not say.
+  if (facts.unavailable?.kind === 'locked') return { level: 'attention', state: 'busy', why: facts.unavailable.sentence, commands: ['gitsync status'] };
   if (facts.unavailable !== undefined) return unsafe(facts.unavailable.sentence, facts.unavailable.hint);
   if (facts.captureError !== undefined) return unsafe(`changes are not being saved: ${facts.captureError.sentence}`, facts.captureError.hint);
   if (facts.failed.length > 0) return unsafe(`${facts.failed[0]?.path} cannot be saved: ${facts.failed[0]?.why}`);
   const broken = facts.remotes.find(({ state }) => state.failure !== undefined && state.tip !== facts.local);
   if (broken !== undefined && broken.state.failure !== undefined) {
     const { failure } = broken.state;
-    const count = facts.unpublished > 0 ? `${plural(facts.unpublished, 'commit')} not published for ${formatAge(facts.nowMs - failure.sinceMs)}: ` : '';
+    const age = formatAge(facts.nowMs - failure.sinceMs);
+    const count = facts.unpublished > 0 ? `${plural(facts.unpublished, 'commit')} not published${age === 'just now' ? '' : ` for ${age}`}: ` : '';
     const kept = failure.kind === 'refused' && broken.state.fallbackTip === facts.local ? 'kept there on a branch of our own; ' : '';
     const verdict = unsafe(`${count}${kept}${failure.sentence}`, failure.hint);
     return kept === '' ? verdict : { ...verdict, level: 'attention', state: 'refused' };
@@ -84,10 +85,25 @@ function unsafeVerdict(facts: StatusFacts): Verdict | undefined {
   return undefined;
 }
 
+type Attention = (state: string, why: string, ...commands: (string | undefined)[]) => Verdict;
+
+function heldVerdict({ path, held }: StatusFacts, attention: Attention, inside: (path: string) => string): Verdict {
+  const state = `held ${held.length}`;
+  const deletions = held.filter(({ reason }) => reason === 'mass-deletion');
+  const [first] = deletions.length > 0 ? deletions : held;
+  const more = held.length > 1 ? ` (and ${held.length - 1} more)` : '';
+  if (deletions.length > 0) {
+    const here = shellQuote(path);
+    return attention(state, `${first?.detail}: ${first?.path}${more}; here only, not published`, `gitsync restore ${here} --at now`, `gitsync allow ${here}`);
+  }
+  const saved = first?.reason.startsWith('secret') ? 'saved here, not pushed' : 'not saved';
+  return attention(state, `${first?.path} ${first?.detail}${more}; ${saved}`, `gitsync allow ${inside(first?.path ?? '')}`, `gitsync ignore ${inside(first?.path ?? '')}`);
+}
+
 function attentionVerdict(facts: StatusFacts): Verdict | undefined {
-  const attention = (state: string, why: string, ...commands: (string | undefined)[]): Verdict => ({ level: 'attention', state, why, commands: commands.filter((command) => command !== undefined) });
-  const here = quote(facts.path);
-  const inside = (path: string | undefined): string => quote(`${facts.path}/${path ?? ''}`);
+  const attention: Attention = (state, why, ...commands) => ({ level: 'attention', state, why, commands: commands.filter((command) => command !== undefined) });
+  const here = shellQuote(facts.path);
+  const inside = (path: string | undefined): string => shellQuote(`${facts.path}/${path ?? ''}`);
   if (facts.pausedUntilMs > facts.nowMs) {
     const until = Number.isFinite(facts.pausedUntilMs) ? `for another ${formatAge(facts.pausedUntilMs - facts.nowMs)}` : 'until resumed';
     return attention('paused', `nothing is saved or published, ${until}`, `gitsync resume ${here}`);
@@ -100,20 +116,14 @@ function attentionVerdict(facts: StatusFacts): Verdict | undefined {
     const [first] = facts.blocked;
     return attention(`waiting ${facts.blocked.length}`, `${first?.path}: ${first?.why}`, `gitsync resolve ${inside(first?.path)} --keep current|copy|both`);
   }
-  if (facts.held.length > 0) {
-    const [first] = facts.held;
-    const more = facts.held.length > 1 ? ` (and ${facts.held.length - 1} more)` : '';
-    const saved = first?.reason.startsWith('secret') ? '; saved here, not pushed' : first?.reason === 'mass-deletion' ? '' : '; not saved';
-    const ignore = first?.reason === 'mass-deletion' ? undefined : `gitsync ignore ${inside(first?.path)}`;
-    return attention(`held ${facts.held.length}`, `${first?.path} ${first?.detail}${more}${saved}`, `gitsync allow ${inside(first?.path)}`, ignore);
-  }
+  if (facts.held.length > 0) return heldVerdict(facts, attention, inside);
   if (facts.standsStill !== undefined) return standsStillVerdict(facts.standsStill, attention);
   const behind = facts.remotes.find(({ state }) => state.failure !== undefined);
   if (behind?.state.failure !== undefined) return attention('offline', `${behind.state.failure.sentence} since ${ago(behind.state.failure.sinceMs, facts.nowMs)}`, behind.state.failure.hint);
-  if (facts.movedSubmodules.length > 0) return attention('submodule', `${facts.movedSubmodules[0]} stands at another commit: that is yours to commit`, `git -C ${here} add ${facts.movedSubmodules[0]} && git -C ${here} commit`);
+  if (facts.movedSubmodules.length > 0) return attention('submodule', `${facts.movedSubmodules[0]} stands at another commit: that is yours to commit`, `git -C ${here} add ${shellQuote(facts.movedSubmodules[0] ?? '')} && git -C ${here} commit`);
   if (facts.nested.length > 0) return attention('nested', `${facts.nested[0]} is a repository of its own and is not synced with this one`, `gitsync add ${inside(facts.nested[0])}`, `gitsync ignore ${inside(facts.nested[0])}`);
   if (facts.watchProblem !== undefined) return attention('slow', facts.watchProblem.message, facts.watchProblem.hint);
-  if (facts.remotes.length === 0) return attention('local only', 'saved on this machine only: there is no remote', `git -C ${here} remote add origin URL`);
+  if (facts.remotes.length === 0) return attention('local only', 'saved on this machine only: there is no remote', `gitsync init ${here} --remote URL`);
   return undefined;
 }
 
@@ -123,7 +133,7 @@ const standStillTexts: Record<string, readonly [string, string]> = {
   'other-branch': ['another branch than the configured one is checked out', 'git switch BRANCH'],
 };
 
-function standsStillVerdict(reason: string, attention: (state: string, why: string, ...commands: string[]) => Verdict): Verdict {
+function standsStillVerdict(reason: string, attention: Attention): Verdict {
   const [what, command] = standStillTexts[reason] ?? [`a ${reason} is open`, `git ${reason === 'am' ? 'am' : reason} --continue, or --abort`];
   return attention('standing by', `${what}; your work is kept in snapshots and goes on when you are done`, command);
 }

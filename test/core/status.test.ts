@@ -34,6 +34,22 @@ describe('the verdict on a repository', () => {
     expect(line).toMatchObject({ state: 'held 1', why: '.env looks like a secret; saved here, not pushed', commands: ['gitsync allow /home/me/Notes/.env', 'gitsync ignore /home/me/Notes/.env'] });
   });
 
+  test('a mass deletion is one event, with the command that brings everything back and the one that lets it through', () => {
+    const held = ['a', 'b', 'c'].map((path) => ({ path, reason: 'mass-deletion', detail: '30 of 40 files disappeared at once' }));
+    expect(judgeStatus(facts({ held }))).toMatchObject({
+      state: 'held 3', why: '30 of 40 files disappeared at once: a (and 2 more); here only, not published', commands: ['gitsync restore /home/me/Notes --at now', 'gitsync allow /home/me/Notes'],
+    });
+  });
+
+  test('a repository that another gitsync has in hand wants attention only', () => {
+    expect(judgeStatus(facts({ unavailable: { kind: 'locked', sentence: 'in the hands of another gitsync', hint: undefined } }))).toMatchObject({ level: 'attention', state: 'busy' });
+  });
+
+  test('trouble that has just begun has no age', () => {
+    const failure = { kind: 'offline' as const, sentence: 'The remote cannot be reached.', hint: undefined, sinceMs: now };
+    expect(judgeStatus(facts({ local: 'c2', unpublished: 1, remotes: [remote({ failure })] })).why).toBe('1 commit not published: The remote cannot be reached.');
+  });
+
   test('names a conflict and how to end it', () => {
     const line = judgeStatus(facts({ conflicts: [{ path: 'a b.tex', copy: 'a b.conflict-x.tex' }] }));
     expect(line).toMatchObject({ level: 'attention', state: '1 conflict', commands: [`gitsync resolve '/home/me/Notes/a b.tex' --keep current|copy|both`] });
@@ -49,7 +65,7 @@ describe('the verdict on a repository', () => {
     expect(judgeStatus(facts({ local: 'c2', unpublished: 1, remotes: [remote({ failure, refused: true, fallbackTip: 'c2' })] }))).toMatchObject({ level: 'attention', state: 'refused' });
   });
 
-  test.each([[0, 'just now'], [42_000, '42 s'], [120_000, '2 min'], [3 * 3_600_000, '3 h'], [100 * 3_600_000, '4 d']])('an age of %d ms is %s', (ms, text) => {
+  test.each([[0, 'just now'], [42_000, '42 s'], [120_000, '2 min'], [3_599_000, '1 h'], [59_900, '1 min'], [47.9 * 3_600_000, '2 d'], [3 * 3_600_000, '3 h'], [100 * 3_600_000, '4 d']])('an age of %d ms is %s', (ms, text) => {
     expect(formatAge(ms)).toBe(text);
   });
 });
