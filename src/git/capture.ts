@@ -197,7 +197,8 @@ async function commitOnBranch(repo: Repo, index: PrivateIndex, request: CaptureR
   const finalMessage = await runCommitHooks(repo, index.file, message);
   const finalTree = repo.hooks ? await gitText(repo, ['write-tree'], { indexFile: index.file }) : tree;
   const commit = await commitTree(repo, { tree: finalTree, parents: head.commit === undefined ? [] : [head.commit], message: finalMessage, sign: request.sign });
-  await updateRef(repo, head.ref as string, commit, head.commit ?? null, 'captured changes');
+  // By HEAD: whoever switches branches in this very moment gets the commit on the branch that they are on then.
+  await updateRef(repo, 'HEAD', commit, head.commit ?? null, 'captured changes');
   return commit;
 }
 

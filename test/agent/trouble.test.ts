@@ -366,6 +366,20 @@ describe('what the person changes in git', () => {
     expect(sh(second, 'ls-tree', '--name-only', 'main')).not.toContain('c.txt');
   });
 
+  test('branches switched at any moment: each commit is on the branch that is checked out', async () => {
+    const { a, remote } = twoMachines();
+    const machine = await agentFor([a]);
+    await converge('safe', () => isSafe(machine, a));
+    for (let i = 0; i < 6; i++) {
+      write(a, `before-${i}.txt`, 'b\n');
+      await new Promise((resolve) => setTimeout(resolve, 95 + i * 14));
+      await converge('no lock in the way', () => sh(a, 'switch', '-q', '-c', `branch-${i}`) === '');
+      write(a, `after-${i}.txt`, 'a\n');
+      await converge(`branch-${i} is published`, () => sh(remote, 'ls-tree', '--name-only', `branch-${i}`).includes(`after-${i}.txt`));
+    }
+    expect(sh(remote, 'ls-tree', '--name-only', 'main')).not.toContain('after-');
+  });
+
   test('a held secret stays its owner\'s when another version comes in', async () => {
     const { a, b } = twoMachines();
     const machine = await agentFor([a]);

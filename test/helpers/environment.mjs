@@ -1,6 +1,6 @@
 // Gives each test file a temporary directory of its own, and afterwards ends what it started and removes it.
 // (Inside jest's sandbox, process.on('exit') never fires.)
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TestEnvironment } from 'jest-environment-node';
@@ -10,6 +10,8 @@ export default class CleanEnvironment extends TestEnvironment {
     super(config, context);
     // jest runs the set-up files before setup().
     this.temporary = mkdtempSync(join(tmpdir(), 'gitsync-test-'));
+    // Some tests start programs as another user.
+    chmodSync(this.temporary, 0o1777);
     this.global.gitsyncTest = { temporary: this.temporary, children: new Set() };
   }
 
