@@ -1,11 +1,11 @@
 /** What goes wrong around an agent, and what it does about it. */
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, writeFileSync, truncateSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
-import { inStep, makeMachine, quickSettings, type Machine } from '../helpers/machine.ts';
+import { inStep, makeMachine, program, quickSettings, type Machine } from '../helpers/machine.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { bareRemote, commitFiles, exists, read, sh, tempDir, tempRepo, twoMachines, write } from '../helpers/repos.ts';
 
@@ -398,4 +398,38 @@ describe('what the person changes in git', () => {
     machine.run('sync', a);
     await converge('the incoming version comes', () => exists(a, '.env') && read(a, '.env') === 'PASSWORD=theirs\n', 30_000);
   }, 60_000);
+});
+
+describeWith(['strace'], 'a disk that gives read errors (EIO)', () => {
+  /** Runs `gitsync --once` with these system calls on one path failing, in us and in git. */
+  function syncWithError(machine: Machine, calls: string, ...paths: string[]): { stdout: string; status: number } {
+    const words = ['-f', '-qq', '-o', '/dev/null', ...paths.flatMap((path) => ['-P', path]), '-e', `trace=${calls}`, '-e', `inject=${calls}:error=EIO`];
+    const { stdout, status } = spawnSync('strace', [...words, process.execPath, program, '--once', '--verbose'], { env: machine.env, encoding: 'utf8', timeout: 60_000 });
+    return { stdout, status: status ?? -1 };
+  }
+
+  test('a file: it is named, the others are saved', () => {
+    const { a, remote } = twoMachines({ 'a.txt': 'a\n' });
+    const machine = makeMachine('desk');
+    machine.configure([a]);
+    write(a, 'bad.txt', 'cannot be read\n');
+    write(a, 'good.txt', 'good\n');
+    const { stdout, status } = syncWithError(machine, 'read,pread64,mmap', join(a, 'bad.txt'));
+    expect(status).toBe(2);
+    expect(stdout).toContain('bad.txt');
+    expect(sh(remote, 'ls-tree', '--name-only', 'main')).toBe('a.txt\ngood.txt');
+  });
+
+  test('a file that cannot even be looked at: nothing is taken for deleted', () => {
+    const { a, remote } = twoMachines({ 'dir/a.txt': 'a\n', 'dir/b.txt': 'b\n', 'c.txt': 'c\n' });
+    const machine = makeMachine('desk');
+    machine.configure([a]);
+    rmSync(join(a, 'c.txt'));
+    write(a, 'good.txt', 'good\n');
+    syncWithError(machine, 'newfstatat,lstat', 'dir/a.txt', join(a, 'dir/a.txt'));
+    expect(sh(remote, 'ls-tree', '-r', '--name-only', 'main')).toBe('c.txt\ndir/a.txt\ndir/b.txt\ngood.txt');
+    // Once everything can be read again, the one real deletion goes ahead.
+    machine.run('--once');
+    expect(sh(remote, 'ls-tree', '-r', '--name-only', 'main')).toBe('dir/a.txt\ndir/b.txt\ngood.txt');
+  });
 });
