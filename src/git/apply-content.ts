@@ -9,7 +9,7 @@ import { absoluteOf, joinNul, splitRaw, type RawPath } from '../core/raw-path.ts
 import { toGitsyncError } from '../errors.ts';
 import { linkFile, lookAt, obstacleOf } from './apply-file.ts';
 import { git, type Repo } from './git.ts';
-import { gitInShadow, type ShadowTree } from './shadow-tree.ts';
+import { gitInShadow, makeShadowTree, type ShadowTree } from './shadow-tree.ts';
 import { emptyTree, parseRawDiff, type Entry, type FileMode } from './tree.ts';
 
 const readAtOnceBytes = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ export async function hashFiles(repo: Repo, directory: string, commit: string | 
   const result: HashedFiles = { entries: new Map(), unreadable: new Map() };
   try {
     const base = commit ?? (await emptyTree(repo));
-    const shadow = await makeShadow(repo, `${scratch}/files`, base);
+    const shadow = await shadowOf(repo, `${scratch}/files`, base);
     const present: RawPath[] = [];
     for (const [path, file] of files) {
       try {
@@ -77,9 +77,8 @@ export async function hashFiles(repo: Repo, directory: string, commit: string | 
   }
 }
 
-async function makeShadow(repo: Repo, root: string, tree: string): Promise<ShadowTree> {
-  await mkdir(root);
-  const shadow = { root, indexFile: `${root}.index` };
+async function shadowOf(repo: Repo, root: string, tree: string): Promise<ShadowTree> {
+  const shadow = await makeShadowTree(repo, root, `${root}.index`);
   await git(repo, ['read-tree', tree], { indexFile: shadow.indexFile });
   return shadow;
 }
@@ -110,7 +109,7 @@ async function addFiles(repo: Repo, shadow: ShadowTree, paths: readonly RawPath[
 async function findFreshCheckouts(repo: Repo, scratch: string, base: string, paths: readonly RawPath[], shadow: ShadowTree): Promise<Set<RawPath>> {
   const same = new Set<RawPath>();
   if (paths.length === 0) return same;
-  const fresh = await makeShadow(repo, `${scratch}/fresh`, base);
+  const fresh = await shadowOf(repo, `${scratch}/fresh`, base);
   await gitInShadow(repo, fresh, ['checkout-index', '-z', '--stdin', '-q'], { input: joinNul(paths), expect: [0, 1, 128] });
   for (const path of paths) {
     const [there, expected] = await Promise.all([shadow.root, fresh.root].map((root) => rawEntryOf(absoluteOf(root, path), repo.oidLength)));

@@ -3,7 +3,7 @@
  * flushed to disk, before the first file moves.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
+import { open, readdir, rm, statfs } from 'node:fs/promises';
 import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
@@ -11,7 +11,7 @@ import { stageOf } from './apply-journal.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
 import { copyIndex } from './index-lock.ts';
-import { gitInShadow, type ShadowTree } from './shadow-tree.ts';
+import { gitInShadow, makeShadowTree, type ShadowTree } from './shadow-tree.ts';
 import type { Entry } from './tree.ts';
 
 /** A file to stage. */
@@ -42,21 +42,23 @@ const fatalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['no-space', 'read
  */
 export async function stageFiles(repo: Repo, directory: string, stage: number, from: string, to: string, indexFile: string, wanted: readonly Wanted[]): Promise<Staged> {
   const files = wanted.filter(({ entry }) => entry.mode !== '160000');
-  await checkFreeSpace(repo, directory, files);
-  const shadow: ShadowTree = { root: stageOf(directory, stage), indexFile: `${directory}/index-${stage}` };
-  await rm(shadow.root, { recursive: true, force: true }); // of a round that a crash interrupted
-  await mkdir(shadow.root);
-  await copyIndex(indexFile, shadow.indexFile);
-  const staged: Staged = { root: shadow.root, sparse: new Set(), failed: new Map() };
-  if (files.length > 0) await checkOut(repo, shadow, from, to, files, staged);
-  await rm(shadow.indexFile, { force: true });
+  const [root, ownIndex] = [stageOf(directory, stage), `${directory}/index-${stage}`];
+  const staged: Staged = { root, sparse: new Set(), failed: new Map() };
+  if (files.length === 0) return staged;
+  await rm(root, { recursive: true, force: true }); // of a round that a crash interrupted
+  const room = checkFreeSpace(repo, directory, files);
+  room.catch(() => undefined); // answered below, when nothing else is under way
+  const shadow = await makeShadowTree(repo, root, ownIndex);
+  await copyIndex(indexFile, ownIndex);
+  await room;
+  await checkOut(repo, shadow, from, to, files, staged);
+  await rm(ownIndex, { force: true });
   refuseTwins(files, staged);
-  await flush(shadow.root);
+  await flush(root);
   return staged;
 }
 
 async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wanted[]): Promise<void> {
-  if (files.length === 0) return;
   const input = `${files.map(({ entry }) => entry.oid).join('\n')}\n`;
   const { stdout } = await git(repo, ['cat-file', '--batch-check=%(objectsize)'], { input });
   const neededBytes = stdout.toString().split('\n').reduce((sum, line) => sum + (Number(line) || 0), 0);

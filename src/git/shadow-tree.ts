@@ -4,6 +4,7 @@
  * index in use, so that files of two commits never mix; filters run in the
  * real work tree, where their relative names mean what they always mean.
  */
+import { mkdir } from 'node:fs/promises';
 import { classifyGitFailure } from './git-errors.ts';
 import { git, type GitOptions, type GitResult, type Repo } from './git.ts';
 
@@ -12,6 +13,8 @@ export interface ShadowTree {
   root: string;
   /** The index that belongs to it. */
   indexFile: string;
+  /** What git needs in its environment there. */
+  env: Record<string, string>;
 }
 
 const filterHome = 'GITSYNC_WORK_TREE';
@@ -30,13 +33,18 @@ async function filterVariables(repo: Repo): Promise<Record<string, string>> {
   return { ...variables, GIT_CONFIG_COUNT: String(settings.length) };
 }
 
+/** Makes an empty shadow tree for an index. */
+export async function makeShadowTree(repo: Repo, root: string, indexFile: string): Promise<ShadowTree> {
+  const [variables] = await Promise.all([filterVariables(repo), mkdir(root)]);
+  return { root, indexFile, env: { ...variables, GIT_WORK_TREE: root } };
+}
+
 /**
  * Runs git in the shadow tree.
  * @throws GitsyncError classified as by `git` when it fails.
  */
 export async function gitInShadow(repo: Repo, shadow: ShadowTree, args: readonly string[], options: Pick<GitOptions, 'input' | 'expect'> = {}): Promise<GitResult> {
-  const env = { ...(await filterVariables(repo)), GIT_WORK_TREE: shadow.root };
-  const result = await git(repo, args, { ...options, expect: [0, 1, 128], env, indexFile: shadow.indexFile, cwd: shadow.root });
+  const result = await git(repo, args, { ...options, expect: [0, 1, 128], env: shadow.env, indexFile: shadow.indexFile, cwd: shadow.root });
   const stderr = result.stderr.replaceAll(goHome, '');
   if (!(options.expect ?? [0]).includes(result.exitCode)) throw classifyGitFailure(args[0] ?? '', result.exitCode, stderr);
   return { ...result, stderr };
