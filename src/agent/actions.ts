@@ -1,6 +1,7 @@
 /** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { rawToDisplay } from '../core/raw-path.ts';
+import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
+import type { LogFields } from '../log.ts';
 import type { Action, Event } from '../core/repo-state.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
@@ -108,11 +109,17 @@ function logOutcome(session: RepoSession, { outcome, held, failed }: CaptureRepo
   const { log } = session.repo;
   if (outcome.kind === 'committed') log.info('Committed', { commit: outcome.commit.slice(0, 10), paths: outcome.paths.length });
   if (outcome.kind === 'snapshot' && outcome.commit !== undefined) log.info('Kept a snapshot', { why: outcome.why, commit: outcome.commit.slice(0, 10) });
-  for (const { path, detail } of held) warnOnce(session, `held ${path}`, 'Held back', { path: rawToDisplay(path), why: detail });
+  const byReason = new Map<string, RawPath[]>();
+  for (const { path, detail } of held) byReason.set(detail, [...(byReason.get(detail) ?? []), path]);
+  for (const [why, paths] of byReason) {
+    // A mass deletion is one event, not a line for each file.
+    const others = paths.length === 1 ? {} : { others: paths.length - 1 };
+    warnOnce(session, `held ${paths.join('\0')}`, 'Held back', { path: rawToDisplay(paths[0] as RawPath), ...others, why });
+  }
   for (const { path, why } of failed) warnOnce(session, `failed ${path}`, 'Could not be saved', { path: rawToDisplay(path), why });
 }
 
-function warnOnce(session: RepoSession, key: string, sentence: string, fields: Record<string, string>): void {
+function warnOnce(session: RepoSession, key: string, sentence: string, fields: LogFields): void {
   session.repo.log[session.warned.has(key) ? 'debug' : 'warn'](sentence, fields);
   session.warned.add(key);
 }

@@ -107,7 +107,11 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
       case 'status':
         return status(paths);
       case 'sync':
-        for (const loop of chosen) loop.post({ type: 'sync' });
+        for (const loop of chosen) {
+          // Whoever asks for it by hand wants no pause any longer.
+          if (loop.state !== undefined && loop.state.pausedUntilMs > Date.now()) loop.post({ type: 'resume' });
+          loop.post({ type: 'sync' });
+        }
         await Promise.all(chosen.map((loop) => loop.settled()));
         return status(paths);
       case 'pause':

@@ -1,6 +1,6 @@
 /** The status of a repository that no agent watches: what git and our own notes on the disk say, changing nothing. */
 import type { RepoConfig } from '../config/config.ts';
-import { judgeStatus, type StatusFacts } from '../core/status.ts';
+import { judgeStatus, plural, type StatusFacts } from '../core/status.ts';
 import { newRemote } from '../core/remote-state.ts';
 import { rawToText } from '../core/raw-path.ts';
 import { silentLog, type Log } from '../log.ts';
@@ -56,9 +56,9 @@ export async function statusWithoutAgent(config: RepoConfig, log: Log): Promise<
     const facts = await readFacts(config, base);
     const line = judgeStatus(facts);
     if (line.state !== 'syncing' && line.state !== 'no agent') return { ...line, facts };
-    const parts = [facts.dirty ? 'changes that are not saved' : '', facts.unpublished > 0 ? `${facts.unpublished} commits that are not published` : ''].filter((part) => part !== '');
+    const parts = [facts.dirty ? 'changes not saved' : '', facts.unpublished > 0 ? `${plural(facts.unpublished, 'commit')} not published` : ''].filter((part) => part !== '');
     if (parts.length === 0) return { ...line, facts };
-    return { path: config.path, level: 'unsafe', state: 'NOT SAFE', why: `no agent is running, and there are ${parts.join(' and ')}`, commands: ['gitsync --daemon', 'gitsync sync'], facts };
+    return { path: config.path, level: 'unsafe', state: 'NOT SAFE', why: `${parts.join(' and ')}, and no agent is running`, commands: ['gitsync --daemon', 'gitsync sync'], facts };
   } catch (error) {
     log.debug('The status cannot be read', { repo: config.path, error: String(error) });
     const facts = { ...base, unavailable: failureOf(error) };

@@ -2,7 +2,7 @@
 import type { RepoConfig } from '../config/config.ts';
 import type { Log } from '../log.ts';
 import { startRepoLoop } from './repo-loop.ts';
-import type { RepoSession } from './repo-session.ts';
+import { openSession, type RepoSession } from './repo-session.ts';
 import { statusOf, type RepoStatus } from './repo-status.ts';
 import { createSlots } from './slots.ts';
 import { workingAtOnce } from './agent.ts';
@@ -24,12 +24,10 @@ export async function syncOnce(repos: readonly RepoConfig[], log: Log): Promise<
 
 /** Opens one repository, does something with it, and lets go of it. */
 export async function withRepository<T>(config: RepoConfig, log: Log, work: (session: RepoSession) => Promise<T>): Promise<T> {
-  const loop = startRepoLoop({ config, log, slots: createSlots(1), mode: 'once' });
+  const session = await openSession(config, log);
   try {
-    await loop.settled();
-    return await loop.exclusively(work);
+    return await work(session);
   } finally {
-    await loop.close();
+    await session.close();
   }
 }
-

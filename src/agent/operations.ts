@@ -6,14 +6,16 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
-import { rawFromText, rawToDisplay, rawToText, splitRaw, joinRaw, type RawPath } from '../core/raw-path.ts';
+import { rawFromText, rawToDisplay, rawToText, splitNul, splitRaw, joinRaw, type RawPath } from '../core/raw-path.ts';
+import { shellQuote } from '../core/shell-quote.ts';
+import type { CaptureReport } from '../git/capture.ts';
 import { commitTree } from '../git/commit.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
 import { git, gitText } from '../git/git.ts';
 import { integrate } from '../git/integrate.ts';
 import { resolveCommit } from '../git/refs.ts';
-import { entriesOf, treeWith, type Entry } from '../git/tree.ts';
+import { entriesOf, sameEntry, treeWith, type Entry } from '../git/tree.ts';
 import { performAction } from './actions.ts';
 import { commitAtTime, treeEntriesBelow } from './history.ts';
 import { changeOwnState } from './own-state.ts';
@@ -22,8 +24,14 @@ import { updateWorkTree } from './update-work-tree.ts';
 
 export type ResolveKeep = 'current' | 'copy' | 'both';
 
-/** Saves what lies in the work tree, and returns the branch and its commit. */
-async function captureNow(session: RepoSession): Promise<{ ref: string; head: string }> {
+/** The checked-out branch (full name) and its commit. */
+interface Branch {
+  ref: string;
+  head: string;
+}
+
+/** Saves what lies in the work tree, and returns where the branch is then. */
+async function captureNow(session: RepoSession): Promise<Branch> {
   await performAction(session, { type: 'capture', scan: 'all', overdue: new Set() }, new AbortController().signal);
   if (session.lastError !== undefined) throw new GitsyncError(session.lastError.kind, session.lastError.sentence, session.lastError.hint === undefined ? {} : { hint: session.lastError.hint });
   const report = session.lastReport;
@@ -35,16 +43,16 @@ async function captureNow(session: RepoSession): Promise<{ ref: string; head: st
   return { ref: report.head.ref, head };
 }
 
-/** Commits changed entries on top of HEAD and brings them into the work tree. */
-async function commitEdit(session: RepoSession, ref: string, head: string, edits: ReadonlyMap<RawPath, Entry | null>, message: string): Promise<string> {
+/** Commits changed entries on top of HEAD and brings them into the work tree; `missing`: what else is to come back there. */
+async function commitEdit(session: RepoSession, { ref, head }: Branch, edits: ReadonlyMap<RawPath, Entry | null>, message: string, missing?: ReadonlySet<RawPath>): Promise<string> {
   const { repo, config } = session;
   const tree = await treeWith(repo, head, edits);
   const commit = await commitTree(repo, { tree, parents: [head], message: `${message}\n\nGitsync-Host: ${session.host}\n`, sign: config.sign });
-  return applyOwn(session, ref, head, commit);
+  return applyOwn(session, { ref, head }, commit, missing);
 }
 
-async function applyOwn(session: RepoSession, ref: string, from: string, to: string): Promise<string> {
-  const outcome = await updateWorkTree(session, { ref, from, to });
+async function applyOwn(session: RepoSession, { ref, head }: Branch, to: string, missing: ReadonlySet<RawPath> = new Set()): Promise<string> {
+  const outcome = await updateWorkTree(session, { ref, from: head, to, missing });
   if (outcome.kind !== 'applied') throw new GitsyncError('locked', 'Another git command is at work in the repository.', { hint: 'try again in a moment' });
   if (outcome.blocked.length > 0) {
     const [first] = outcome.blocked;
@@ -63,7 +71,8 @@ export async function findConflicts(session: RepoSession): Promise<ConflictCopy[
 export async function resolveConflict(session: RepoSession, pathText: string, keep: ResolveKeep): Promise<{ resolved: string[] }> {
   const path = rawFromText(pathText);
   if (session.own.blocked.some((entry) => entry.path === path)) return resolveBlocked(session, path, keep);
-  const { ref, head } = await captureNow(session);
+  const branch = await captureNow(session);
+  const { head } = branch;
   const copies = (await listConflictCopies(session.repo, head)).filter((entry) => entry.path === path || entry.copy === path);
   if (copies.length === 0) throw new GitsyncError('failed', `${rawToDisplay(path)} has no conflict.`, { hint: 'gitsync conflicts' });
   const entries = await entriesOf(session.repo, head, new Set(copies.map(({ copy }) => copy)));
@@ -75,7 +84,7 @@ export async function resolveConflict(session: RepoSession, pathText: string, ke
     if (keep === 'copy') edits.set(original, entry);
     if (keep === 'both') edits.set(plainName(original, copy), entry);
   }
-  await commitEdit(session, ref, head, edits, `Resolve ${rawToDisplay(path)}: keep ${keep}`);
+  await commitEdit(session, branch, edits, `Resolve ${rawToDisplay(path)}: keep ${keep}`);
   return { resolved: copies.map(({ copy }) => rawToText(copy)) };
 }
 
@@ -97,38 +106,54 @@ async function resolveBlocked(session: RepoSession, path: RawPath, keep: Resolve
   return { resolved: [rawToText(path)] };
 }
 
-/** Brings a file, or all files of a directory, back as they were at a moment. */
-export async function restorePath(session: RepoSession, pathText: string, at: string): Promise<{ commit: string; from: string; paths: string[] }> {
+/** Brings a file, or all files of a directory, back as they were at a moment; `paths`: those that were not so already. */
+export async function restorePath(session: RepoSession, pathText: string, at: string): Promise<{ from: string; paths: string[] }> {
   const path = rawFromText(pathText);
-  const { ref, head } = await captureNow(session);
+  const branch = await captureNow(session);
   const from = await commitAtTime(session.repo, at);
   const entries = await treeEntriesBelow(session.repo, from, path);
-  if (entries.size === 0) throw new GitsyncError('failed', `${rawToDisplay(path)} did not exist at ${at}.`, { hint: `git -C ${session.config.path} log --all -- ${pathText}` });
-  const commit = await commitEdit(session, ref, head, entries, `Restore ${rawToDisplay(path)} as of ${at}`);
-  return { commit, from, paths: [...entries.keys()].map(rawToText) };
+  if (entries.size === 0) throw new GitsyncError('failed', `${rawToDisplay(path)} did not exist at ${at}.`, { hint: `gitsync log ${shellQuote(`${session.config.path}/${pathText}`)}` });
+  const present = await entriesOf(session.repo, branch.head, new Set(entries.keys()));
+  const edits = new Map([...entries].filter(([name, entry]) => !sameEntry(entry, present.get(name))));
+  const missing = takeBackDeletions(session, entries);
+  const paths = [...new Set([...edits.keys(), ...missing])].map(rawToText);
+  if (edits.size > 0) await commitEdit(session, branch, edits, `Restore ${path === '' ? 'everything' : rawToDisplay(path)} as of ${at}`, missing);
+  else if (missing.size > 0) await applyOwn(session, branch, branch.head, missing);
+  return { from, paths };
+}
+
+/** Deletions that were held are held no longer: these files are to come back. */
+function takeBackDeletions(session: RepoSession, entries: ReadonlyMap<RawPath, Entry>): Set<RawPath> {
+  const { lastReport } = session;
+  if (lastReport === undefined) return new Set();
+  const isBack = ({ path, reason }: CaptureReport['held'][number]): boolean => reason === 'mass-deletion' && entries.has(path);
+  session.lastReport = { ...lastReport, held: lastReport.held.filter((held) => !isBack(held)) };
+  return new Set(lastReport.held.filter(isBack).map(({ path }) => path));
 }
 
 /** Goes back to the state before the last change of the branch; done twice, it is as it was. */
 export async function undoLast(session: RepoSession): Promise<{ commit: string; undone: string }> {
-  const { ref, head } = await captureNow(session);
+  const branch = await captureNow(session);
+  const { ref, head } = branch;
   const before = await resolveCommit(session.repo, `${ref}@{1}`);
   if (before === undefined) throw new GitsyncError('failed', 'There is no earlier state to go back to.', { hint: `git -C ${session.config.path} reflog` });
   const subject = await gitText(session.repo, ['log', '-1', '--format=%s', head]);
   const tree = await gitText(session.repo, ['rev-parse', `${before}^{tree}`]);
   const commit = await commitTree(session.repo, { tree, parents: [head], message: `Undo "${subject}"\n\nGitsync-Host: ${session.host}\n`, sign: session.config.sign });
-  return { commit: await applyOwn(session, ref, head, commit), undone: subject };
+  return { commit: await applyOwn(session, branch, commit), undone: subject };
 }
 
 /** Joins a remote whose history has nothing in common with ours. */
 export async function adoptRemote(session: RepoSession, remoteName: string | undefined): Promise<{ commit: string; conflicts: string[] }> {
-  const { ref, head } = await captureNow(session);
+  const branch = await captureNow(session);
+  const { head } = branch;
   const target = remoteName === undefined ? [...session.targets.values()][0] : session.targets.get(remoteName);
   if (target === undefined) throw new GitsyncError('usage', `There is no remote ${remoteName ?? ''} to adopt.`, { hint: 'git remote -v' });
   const fetched = await fetchBranch(session.repo, target, {});
   if (fetched.kind !== 'fetched') throw new GitsyncError('failed', `${target.remote} has no branch ${target.branch}.`);
   const result = await integrate(session.repo, { local: head, remote: fetched.tip, rules: session.config.conflict, allowUnrelated: true });
   if (result.kind !== 'merged' && result.kind !== 'fast-forward') throw new GitsyncError('failed', `${target.remote} needs no adoption: its history is ours already.`, { hint: 'gitsync sync' });
-  const commit = await applyOwn(session, ref, head, result.commit);
+  const commit = await applyOwn(session, branch, result.commit);
   await noteIntegrated(session.repo, target, fetched.tip);
   return { commit, conflicts: result.kind === 'merged' ? result.conflicts.map(({ path }) => rawToText(path)) : [] };
 }
@@ -138,23 +163,21 @@ export async function allowPath(session: RepoSession, pathText: string): Promise
   await captureNow(session).catch(() => undefined);
   const path = rawFromText(pathText.replace(/\/+$/, ''));
   const held = (session.lastReport?.held ?? []).map((entry) => entry.path);
-  const isRoot = path === '' || path === '.';
-  const matching = held.filter((entry) => isRoot || entry === path || entry.startsWith(`${path}/`));
-  if (matching.length === 0 && isRoot) throw new GitsyncError('failed', 'Nothing is held back here.', { hint: 'gitsync status' });
-  const allowed = matching.length > 0 ? matching : [path];
+  const allowed = held.filter((entry) => path === '' || entry === path || entry.startsWith(`${path}/`));
+  if (allowed.length === 0) throw new GitsyncError('failed', path === '' ? 'Nothing is held back here.' : `${rawToDisplay(path)} is not held back.`, { hint: `gitsync status ${shellQuote(session.config.path)}` });
   session.own = await changeOwnState(session.repo, (state) => ({ allowed: [...new Set([...state.allowed, ...allowed])] }));
   return { allowed: allowed.map(rawToText) };
 }
 
-/** Adds a path to the work tree's `.gitignore`. */
-export async function ignorePath(session: RepoSession, pathText: string): Promise<{ line: string }> {
+/** Adds a path to the work tree's `.gitignore`; `tracked`: files there that are synced all the same, since git has them. */
+export async function ignorePath(session: RepoSession, pathText: string): Promise<{ line: string; tracked: string[] }> {
   const path = pathText.replace(/\/+$/, '');
-  if (path === '' || path === '.') throw new GitsyncError('usage', 'The whole directory cannot be ignored.', { hint: `gitsync rm ${session.config.path}` });
+  if (path === '') throw new GitsyncError('usage', 'The whole directory cannot be ignored.', { hint: `gitsync rm ${session.config.path}` });
+  if (path.includes('\n')) throw new GitsyncError('usage', 'A name with a line break cannot stand in .gitignore.', { hint: 'rename it, or ignore the directory that it is in' });
   const tracked = await git(session.repo, ['ls-files', '-z', '--cached', '--', path], { env: { GIT_LITERAL_PATHSPECS: '1' } });
-  if (tracked.stdout.length > 0) throw new GitsyncError('failed', `${path} is in the repository already, so ignoring it would change nothing.`, { hint: `git -C ${session.config.path} rm --cached ${path}   (then gitsync ignore again)` });
   const line = `/${path.replace(/[\\*?[\]!#]/g, '\\$&').replace(/ $/, '\\ ')}`;
   const file = join(session.repo.workTree, '.gitignore');
   const before = await readFile(file, 'utf8').catch(() => '');
   if (!before.split('\n').includes(line)) await appendFile(file, `${before === '' || before.endsWith('\n') ? '' : '\n'}${line}\n`);
-  return { line };
+  return { line, tracked: splitNul(tracked.stdout).map(rawToText) };
 }

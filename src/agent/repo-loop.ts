@@ -4,7 +4,7 @@
  */
 import { schedule as scheduleCron } from 'node-cron';
 import type { RepoConfig } from '../config/config.ts';
-import { toGitsyncError } from '../errors.ts';
+import { GitsyncError, toGitsyncError } from '../errors.ts';
 import { withFields, type Log } from '../log.ts';
 import { initialState, isSettled, step, wakeAtMs, type Event, type RepoState } from '../core/repo-state.ts';
 import { performAction } from './actions.ts';
@@ -107,8 +107,9 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     try {
       session = await openSession(config, log);
     } catch (error) {
-      if (toGitsyncError(error).kind !== unavailable?.kind) log.error('The repository cannot be opened', { error: toGitsyncError(error).message });
-      unavailable = { ...failureOf(error), ...(toGitsyncError(error).kind === 'not-a-repository' ? { hint: `is a drive not mounted? else: gitsync rm ${config.path}` } : {}) };
+      const known = toGitsyncError(error);
+      if (known.kind !== unavailable?.kind) log[known.kind === 'locked' ? 'warn' : 'error']('The repository cannot be opened', { error: known.message });
+      unavailable = { ...failureOf(error), ...(known.kind === 'not-a-repository' ? { hint: `is a drive not mounted? else: gitsync rm ${config.path}` } : {}) };
       if (mode === 'daemon' && !closed) timer = setTimeout(() => void open(), reopenMs);
       options.onChange?.();
       wakeWaiters();
@@ -118,7 +119,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     unavailable = undefined;
     const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, pollMs: config.pollMs, fullScanMs: config.fullScanMs, scheduled: config.schedule !== undefined && mode === 'daemon' };
     const { pausedUntilMs } = session.own;
-    state = { ...initialState(settings, [], Date.now()), pausedUntilMs: mode === 'once' ? 0 : (pausedUntilMs ?? Infinity) };
+    state = { ...initialState(settings, [], Date.now()), pausedUntilMs: pausedUntilMs ?? Infinity };
     if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen(), state: () => state });
     post({ type: 'tick' });
   };
@@ -176,7 +177,10 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     async exclusively(work) {
       // One action at a time: wait for the running one, and let none start meanwhile.
       while (running !== undefined) await running;
-      if (session === undefined || state === undefined) throw unavailable === undefined ? new Error('closed') : toGitsyncError(Object.assign(new Error(unavailable.sentence)));
+      if (session === undefined || state === undefined) {
+        const { kind, sentence, hint } = unavailable ?? { kind: 'not-running' as const, sentence: `${config.path} is no longer watched.`, hint: 'gitsync status' };
+        throw new GitsyncError(kind, sentence, hint === undefined ? {} : { hint });
+      }
       const held = session;
       const busy = state;
       state = { ...busy, busy: { type: 'capture', scan: new Set(), overdue: new Set() } };

@@ -12,6 +12,8 @@ export interface WorkTreeUpdate {
   /** Undefined on an unborn branch. */
   from: string | undefined;
   to: string;
+  /** Paths of `from` that are known not to be in the work tree, and shall come back. */
+  missing?: ReadonlySet<RawPath>;
 }
 
 function isThere(session: RepoSession, path: RawPath): boolean {
@@ -44,7 +46,7 @@ export async function updateWorkTree(session: RepoSession, update: WorkTreeUpdat
   const overtaken = keep.size === 0 ? [] : (await diffTrees(repo, update.from ?? (await emptyTree(repo)), update.to)).map(({ path }) => path).filter((path) => keep.has(path));
   const note = (blocked: readonly Blocked[], before: readonly BlockedPath[]): Promise<void> => noteBlocked(session, before, overtaken, blocked);
   const outcome = await applyCommit(repo, session.index, {
-    ...update, keep, waiting, rules: config.conflict, host: session.host, sign: config.sign,
+    ref: update.ref, from: update.from, to: update.to, keep, waiting: new Set([...waiting, ...(update.missing ?? [])]), rules: config.conflict, host: session.host, sign: config.sign,
     // Known before the branch moves: a crash must not make what is missing look deleted.
     onBlocked: (blocked) => note(blocked, session.own.blocked),
   });

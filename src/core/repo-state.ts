@@ -132,7 +132,6 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
         ...withEachRemote(state, () => ({ retryAtMs: 0, fetchAtMs: nowMs, failures: 0, open: true, refused: false })),
         dirty: { ...state.dirty, all: { firstMs: nowMs - state.settings.maxDelayMs, lastMs: nowMs - state.settings.maxDelayMs } },
         captureRetryAtMs: 0,
-        pausedUntilMs: 0,
       };
     case 'pause':
       return { ...state, pausedUntilMs: event.untilMs };

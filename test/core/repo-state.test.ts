@@ -106,6 +106,12 @@ describe('one repository', () => {
     expect(feed(paused, [{ type: 'tick' }], 10_000)[1]).toMatchObject({ type: 'capture' });
   });
 
+  test('a sync that follows some other command does not end a pause', () => {
+    const [paused] = feed(settledState(), [{ type: 'pause', untilMs: 10_000 }, { type: 'sync' }], 0);
+    expect(feed(paused, [{ type: 'tick' }], 5_000)[1]).toBeUndefined();
+    expect(feed(paused, [{ type: 'resume' }, { type: 'sync' }], 5_000)[1]).toMatchObject({ type: 'capture' });
+  });
+
   test('neither integrates nor publishes while the branch stands still', () => {
     const [state] = feed(settledState(), [{ type: 'changed', hint: 'all' }], 0);
     const [still, action] = feed(state, [{ type: 'tick' }, captured('c2', { standsStill: true })], 300);
