@@ -1,7 +1,7 @@
 /** Arguments to command to exit code. The only place that ends the process and prints errors. */
 import { buildProgram } from './commands/program.ts';
 import { exitCodeOf, exitCodes, toGitsyncError } from './errors.ts';
-import { maskCredentials, printable } from './log.ts';
+import { flushLogs, maskCredentials, printable } from './log.ts';
 
 /** `Error:`, `Caused by:`, `Hint:`; our own bugs with their stack. */
 function describe(error: unknown): string {
@@ -10,14 +10,14 @@ function describe(error: unknown): string {
   for (let cause = known.cause, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth++) {
     if (cause.message !== known.message) lines.push(`Caused by: ${printable(maskCredentials(cause.message))}`);
   }
-  if (known.hint !== undefined) lines.push(`Hint: ${known.hint}`);
+  if (known.hint !== undefined) lines.push(`Hint: ${printable(maskCredentials(known.hint))}`);
   if (known.kind === 'bug' && error instanceof Error) lines.push(`This is a bug in gitsync; please report it with these lines:\n${error.stack ?? ''}`);
   return lines.join('\n');
 }
 
 /** Ends the process once everything printed has left it. */
 function exit(code: number): void {
-  process.stdout.write('', () => process.stderr.write('', () => process.exit(code)));
+  void flushLogs().finally(() => process.stdout.write('', () => process.stderr.write('', () => process.exit(code))));
 }
 
 // Whoever reads our answer may stop early (`gitsync log | head`).

@@ -3,7 +3,7 @@
  * Everything goes to standard error, since standard output belongs to answers
  * (and, in a remote helper, to git).
  */
-import winston from 'winston';
+import type { LogLine, WriterOptions } from './log-writer.ts';
 
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 export type LogFields = Record<string, string | number | boolean | undefined>;
@@ -42,29 +42,32 @@ export function formatLine(sentence: string, fields: LogFields = {}): string {
   return printable(maskCredentials(sentence)) + formatFields(fields);
 }
 
-/**
- * Makes the process's log. Under journald (`JOURNAL_STREAM`) lines carry a
- * priority prefix (sd-daemon(3)) and no time, since the journal adds its own.
- */
-export function createLog(options: { level: LogLevel; json?: boolean; stream?: NodeJS.WritableStream }): Log {
-  const journald = process.env['JOURNAL_STREAM'] !== undefined;
-  const priority: Record<string, string> = { error: '<3>', warn: '<4>', info: '<6>', debug: '<7>' };
-  const format = options.json
-    ? winston.format.combine(winston.format.timestamp(), winston.format.json())
-    : winston.format.printf(({ level, message }) =>
-        journald ? `${priority[level] ?? ''}${String(message)}` : `${new Date().toISOString()} ${level.padEnd(5)} ${String(message)}`,
-      );
-  const logger = winston.createLogger({
-    level: options.level,
-    format,
-    transports: [new winston.transports.Stream({ stream: options.stream ?? process.stderr })],
-  });
-  const write = (level: LogLevel) => (sentence: string, fields: LogFields = {}) => {
-    if (!logger.isLevelEnabled(level)) return;
-    if (options.json) logger.log(level, maskCredentials(sentence), JSON.parse(maskCredentials(JSON.stringify(fields))) as LogFields);
-    else logger.log(level, formatLine(sentence, fields));
+const levels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
+
+/** The loading of writers that lines wait for. */
+const loading: Promise<void>[] = [];
+
+/** Makes the process's log. What it writes with is loaded with the first line. */
+export function createLog(options: { level: LogLevel } & WriterOptions): Log {
+  const waiting: LogLine[] = [];
+  let write: ((line: LogLine) => void) | undefined;
+  const load = async (): Promise<void> => {
+    const { createWriter } = await import('./log-writer.ts');
+    write = createWriter(options);
+    waiting.splice(0).forEach(write);
   };
-  return { error: write('error'), warn: write('warn'), info: write('info'), debug: write('debug') };
+  const logAt = (level: LogLevel) => (sentence: string, fields: LogFields = {}) => {
+    if (levels.indexOf(level) > levels.indexOf(options.level)) return;
+    const line = { level, sentence, fields, timestamp: new Date().toISOString() };
+    if (write !== undefined) return write(line);
+    if (waiting.push(line) === 1) loading.push(load());
+  };
+  return { error: logAt('error'), warn: logAt('warn'), info: logAt('info'), debug: logAt('debug') };
+}
+
+/** Resolves when every line that was logged is on its way to its stream. */
+export async function flushLogs(): Promise<void> {
+  await Promise.all(loading);
 }
 
 /** A log that says nothing, for callers that report by themselves. */

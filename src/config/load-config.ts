@@ -1,8 +1,6 @@
-/** Finding and reading the config file. */
-import { existsSync } from 'node:fs';
+/** Reading the config file. */
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { isAbsolute, join, resolve } from 'node:path';
 import { errnoOf, GitsyncError } from '../errors.ts';
 import { checkDirectory } from './check-directory.ts';
 import type { Config } from './config.ts';
@@ -10,25 +8,8 @@ import type { ConfigProblem } from './config-problem.ts';
 import { parseConfig } from './parse-config.ts';
 import { separateListings } from './work-paths.ts';
 
-/** The config of the whole system, for machines whose user has none of their own. */
-export const systemConfigFile = '/etc/gitsync.cfg';
-
 /** A file larger than this was not written by hand. */
 const maxConfigBytes = 1_000_000;
-
-/** Where a person's own config is, or would be. */
-export function userConfigFile(env: NodeJS.ProcessEnv = process.env): string {
-  const xdg = env['XDG_CONFIG_HOME'];
-  // The XDG specification says that relative paths are to be ignored.
-  const directory = xdg !== undefined && isAbsolute(xdg) ? xdg : join(env['HOME'] || homedir(), '.config');
-  return join(directory, 'gitsync');
-}
-
-/** The config to use: the one asked for, else the user's, else the system's; undefined if there is none. */
-export function findConfigFile(env: NodeJS.ProcessEnv = process.env, explicit?: string, systemFile = systemConfigFile): string | undefined {
-  if (explicit !== undefined) return resolve(explicit);
-  return [userConfigFile(env), systemFile].find((file) => existsSync(file));
-}
 
 /**
  * Reads a config and looks at its directories. One that is missing or no

@@ -6,7 +6,8 @@ import { describe, expect, test } from '@jest/globals';
 import { checkDirectory } from '../../src/config/check-directory.ts';
 import type { Config } from '../../src/config/config.ts';
 import { formatProblem } from '../../src/config/config-problem.ts';
-import { findConfigFile, loadConfig, userConfigFile } from '../../src/config/load-config.ts';
+import { findConfigFile, userConfigFile } from '../../src/config/find-config.ts';
+import { loadConfig } from '../../src/config/load-config.ts';
 import { bareRemote, sh, tempDir, tempRepo } from '../helpers/repos.ts';
 
 async function load(text: string): Promise<Config> {
