@@ -4,7 +4,8 @@ import { dirname, relative, resolve } from 'node:path';
 import { askAgent } from '../agent/control.ts';
 import { agentPaths } from '../agent/runtime-dir.ts';
 import { defaultRepoConfig, type Config, type RepoConfig } from '../config/config.ts';
-import { findConfigFile, loadConfig, userConfigFile } from '../config/load-config.ts';
+import { findConfigFile, userConfigFile } from '../config/find-config.ts';
+import { loadConfig } from '../config/load-config.ts';
 import { GitsyncError } from '../errors.ts';
 import { createLog, type Log, type LogLevel } from '../log.ts';
 
