@@ -161,11 +161,15 @@ export function linkFile(source: Buffer, target: Buffer): void {
 
 /** Gives a staged file the permissions of the file that it replaces: what only its owner could read stays so. */
 export function keepPermissions(replaced: Buffer, staged: Buffer): void {
-  const [before, after] = [lookAt(replaced), lookAt(staged)];
-  if (!before?.isFile() || !after?.isFile() || (before.mode & 0o400) === 0) return;
-  const plain = before.mode & 0o666;
-  const mode = (after.mode & 0o100) === 0 ? plain : plain | ((plain & 0o444) >> 2);
-  if (mode !== (after.mode & 0o777)) chmodSync(staged, mode);
+  try {
+    const [before, after] = [lookAt(replaced), lookAt(staged)];
+    if (!before?.isFile() || !after?.isFile() || (before.mode & 0o400) === 0) return;
+    const plain = before.mode & 0o666;
+    const mode = (after.mode & 0o100) === 0 ? plain : plain | ((plain & 0o444) >> 2);
+    if (mode !== (after.mode & 0o777)) chmodSync(staged, mode);
+  } catch {
+    // A file system without permissions.
+  }
 }
 
 /** Removes those of the directories that are empty, deepest first. */

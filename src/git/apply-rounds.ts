@@ -5,26 +5,21 @@
  */
 import { absoluteOf, type RawPath } from '../core/raw-path.ts';
 import { passStep, type Update } from './apply-context.ts';
-import { findBadParent, lookAt } from './apply-file.ts';
+import { findBadParent, lookAt, obstacleOf } from './apply-file.ts';
 import { beliefAfter, writeJournal, type Belief, type Op } from './apply-journal.ts';
 import { isFile, moveFiles } from './apply-move.ts';
 import { flaggedPaths, stageFiles } from './apply-stage.ts';
 import { findHoldingIgnored, findIgnored, ignoredInTheWay, lookAtObstacles, lookAtTrash, saveUnseen } from './apply-unseen.ts';
 import { findRefusedNames, withoutRefusedNames } from './refused-names.ts';
-import { diffTrees, emptyTree, sameEntry, type TreeChange } from './tree.ts';
+import { diffTrees, emptyTree, entriesOf, sameEntry, type Entry, type TreeChange } from './tree.ts';
 
 /** After so many rounds, edits are no longer merged: they follow the target as they are. */
 const mergeRounds = 4;
 const lastRound = 6;
 
-/** The commit or tree that the update began at. */
-export async function startOf(update: Update): Promise<string> {
-  return update.journal.from ?? (await emptyTree(update.repo));
-}
-
 /** Brings the work tree to `journal.to`, or to a later commit that holds unseen edits too. */
-export async function runRounds(update: Update): Promise<void> {
-  for (let round = 1; ; round += 1) {
+export async function runRounds(update: Update, firstRound = 1): Promise<void> {
+  for (let round = firstRound; ; round += 1) {
     const ops = await prepareRound(update, round);
     if (await finishRound(update, ops, round)) return;
   }
@@ -32,23 +27,21 @@ export async function runRounds(update: Update): Promise<void> {
 
 /** Goes on where the round that the journal describes was interrupted, and then as ever. */
 export async function resumeRounds(update: Update): Promise<void> {
-  const { journal } = update;
+  const { repo, journal, original, beliefs } = update;
   const stage = journal.stages.length;
+  const entries = journal.from === null ? new Map<RawPath, Entry>() : await entriesOf(repo, journal.from, new Set(journal.ops.map(({ path }) => path)));
   for (const op of journal.ops) {
-    if (!update.original.has(op.path)) update.original.set(op.path, op.old.at === journal.from ? op.old.entry : null);
-    if (op.stage < stage) update.beliefs.set(op.path, beliefAfter(journal, op));
+    original.set(op.path, entries.get(op.path) ?? null);
+    if (op.stage < stage) beliefs.set(op.path, beliefAfter(journal, op));
   }
-  if (await finishRound(update, journal.ops.filter((op) => op.stage === stage), stage)) return;
-  for (let round = stage + 1; ; round += 1) {
-    const ops = await prepareRound(update, round);
-    if (await finishRound(update, ops, round)) return;
-  }
+  const ops = journal.ops.filter((op) => op.stage === stage);
+  if (!(await finishRound(update, ops, stage))) await runRounds(update, stage + 1);
 }
 
 /** Stages what a round needs and writes the journal. */
 async function prepareRound(update: Update, round: number): Promise<Op[]> {
   const { repo, directory, journal, index, blocked } = update;
-  const start = await startOf(update);
+  const start = journal.from ?? (await emptyTree(repo));
   const planned = await planRound(update, start, round);
   const wanted = planned.flatMap((op) => (op.new === null ? [] : [{ path: op.path, entry: op.new }]));
   const staged = await stageFiles(repo, directory, round, start, journal.to, index.file, wanted);
@@ -136,11 +129,15 @@ async function blockIgnored(update: Update, ops: readonly Op[]): Promise<void> {
   const files = new Map<Op, RawPath>();
   const directories: Op[] = [];
   for (const op of ops.filter((each) => isFile(each.new))) {
-    const parent = findBadParent(repo.workTree, op.path);
-    if (parent?.kind === 'file' && !isTracked(parent.at)) files.set(op, parent.at);
-    if (parent !== undefined) continue;
-    if (lookAt(absoluteOf(repo.workTree, op.path))?.isDirectory()) directories.push(op);
-    else if (!isFile(op.old.entry) && isFileThere(repo.workTree, op.path)) files.set(op, op.path);
+    try {
+      const parent = findBadParent(repo.workTree, op.path);
+      const there = parent === undefined ? lookAt(absoluteOf(repo.workTree, op.path)) : undefined;
+      if (parent?.kind === 'file' && !isTracked(parent.at)) files.set(op, parent.at);
+      else if (there?.isDirectory()) directories.push(op);
+      else if (there !== undefined && !isFile(op.old.entry)) files.set(op, op.path);
+    } catch (error) {
+      blocked.set(op.path, obstacleOf(error).why);
+    }
   }
   const ignored = await findIgnored(repo, index.file, [...files.values()]);
   for (const [op, at] of files) if (ignored.has(at)) blocked.set(op.path, ignoredInTheWay(op, at));

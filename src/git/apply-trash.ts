@@ -38,11 +38,11 @@ export async function checkTrash(repo: Repo, options: UpdateOptions = {}): Promi
     const files = names.map((name) => `${trashOf(directory)}/${name}`);
     const open = ageMs > openForTooLongMs ? new Set<string>() : await findOpenForWriting(new Set(files.map((file) => Buffer.from(file).toString('latin1'))));
     const resting = files.filter((file) => !open.has(Buffer.from(file).toString('latin1')));
-    const { late, unreadable } = await saveLateEdits(repo, directory, await readJournal(directory), options, new Set(resting));
-    for (const file of resting) if (!unreadable.has(file)) unlinkSync(file);
+    const { late, kept } = await saveLateEdits(repo, directory, await readJournal(directory), options, new Set(resting));
+    for (const file of kept) unlinkSync(file);
     report.late.push(...late);
-    report.waiting += open.size + unreadable.size;
-    if (open.size + unreadable.size === 0) await removeUpdateDir(directory);
+    report.waiting += names.length - kept.size;
+    if (kept.size === names.length) await removeUpdateDir(directory);
   }
   return report;
 }
@@ -51,15 +51,16 @@ export async function checkTrash(repo: Repo, options: UpdateOptions = {}): Promi
  * Commits what the files in an update's trash hold and no commit has yet. Each
  * commit follows the state that the file was taken from.
  * @param only the files to look at; all, where it is left out
+ * @returns the commits, and the files whose content is in the object database now
  */
-export async function saveLateEdits(repo: Repo, directory: string, journal: Journal, options: UpdateOptions, only?: ReadonlySet<string>): Promise<{ late: string[]; unreadable: Set<string> }> {
+export async function saveLateEdits(repo: Repo, directory: string, journal: Journal, options: UpdateOptions, only?: ReadonlySet<string>): Promise<{ late: string[]; kept: Set<string> }> {
   const present = new Set(readdirSync(trashOf(directory)).map((name) => `${trashOf(directory)}/${name}`));
   const candidates = journal.ops.flatMap((op) => candidatesOf(directory, journal, op)).filter(({ file }) => present.has(file.toString()) && (only?.has(file.toString()) ?? true));
-  const unreadable = new Set<string>();
+  const kept = new Set<string>();
   // Commits are keyed by what they follow; a path that comes twice needs two.
   const commits: { at: string | null; edits: Map<RawPath, Entry> }[] = [];
   for (const [{ file, path, expected: { at } }, verdict] of await judge(repo, directory, candidates)) {
-    if (verdict.kind === 'unreadable') unreadable.add(file.toString());
+    if (verdict.kind !== 'unreadable') kept.add(file.toString());
     if (verdict.kind !== 'unseen') continue;
     let commit = commits.find((each) => each.at === at && !each.edits.has(path));
     if (commit === undefined) commits.push((commit = { at, edits: new Map() }));
@@ -71,7 +72,7 @@ export async function saveLateEdits(repo: Repo, directory: string, journal: Jour
     await keepLate(repo, journal.ref, commit);
     late.push(commit);
   }
-  return { late, unreadable };
+  return { late, kept };
 }
 
 function candidatesOf(directory: string, journal: Journal, op: Op): Candidate[] {

@@ -68,27 +68,27 @@ export async function applyCommit(repo: Repo, index: PrivateIndex, request: Appl
     const head = await readHead(repo, (name) => resolveCommit(repo, name));
     const isExpected = head.ref === request.ref && head.commit === request.from && head.operation === undefined;
     if (!isExpected || (await index.seed(request.from)) !== 'clean') return { kind: 'moved' };
-    return await update(repo, index, request, lock);
+    return await runUpdate(repo, index, request, lock);
   } finally {
     await lock.release();
   }
 }
 
-async function update(repo: Repo, index: PrivateIndex, request: ApplyRequest, lock: IndexLock): Promise<ApplyOutcome> {
+async function runUpdate(repo: Repo, index: PrivateIndex, request: ApplyRequest, lock: IndexLock): Promise<ApplyOutcome> {
   const directory = await makeUpdateDir(repo);
   const journal = { version: 1 as const, ref: request.ref, from: request.from ?? null, to: request.to, stages: [], ops: [], keep: [...request.keep], blocked: [], skipped: { sparse: [], skipWorktree: [], assumeUnchanged: [] }, saved: [] };
   const current = openUpdate(repo, index, request.rules, directory, journal, request);
-  await expectNothingAt(current, request.waiting ?? new Set());
   try {
+    await expectNothingAt(current, request.waiting ?? new Set());
     await runRounds(current);
+    if ((await moveBranch(current)) === 'moved') {
+      await undoMoves(current, await resolveCommit(repo, 'HEAD'));
+      return { kind: 'moved' };
+    }
   } catch (error) {
     // Nobody may take a work tree between two commits for the person's doing.
     await takeBack(current).catch((again: unknown) => repo.log.error('An update could not be taken back; it will be tried again', { error: String(again) }));
     throw error;
-  }
-  if ((await moveBranch(current)) === 'moved') {
-    await undoMoves(current, await resolveCommit(repo, 'HEAD'));
-    return { kind: 'moved' };
   }
   await settleIndexes(current, lock);
   const { blocked, unseen, conflicts, changed } = current;
@@ -96,8 +96,11 @@ async function update(repo: Repo, index: PrivateIndex, request: ApplyRequest, lo
 }
 
 async function takeBack(current: Update): Promise<void> {
-  if (stateOf(current.directory) !== 'unborn') await undoMoves(current, current.journal.from ?? undefined);
-  else await removeUpdateDir(current.directory);
+  const { repo, directory, journal } = current;
+  if (stateOf(directory) === 'unborn') return removeUpdateDir(directory);
+  const head = await resolveCommit(repo, journal.ref);
+  // The branch has moved although git failed: from here there is only forward.
+  if (head !== journal.to || journal.to === journal.from) await undoMoves(current, head);
 }
 
 /** Paths whose version never came into the work tree: whatever lies there now was made by someone else. */
@@ -110,7 +113,7 @@ async function expectNothingAt({ repo, journal, beliefs, original }: Update, wai
   }
 }
 
-export interface LateRequest extends Omit<ApplyRequest, 'from' | 'to' | 'waiting'> {
+export interface LateRequest extends Omit<ApplyRequest, 'from' | 'to'> {
   from: string;
 }
 

@@ -20,6 +20,9 @@ export interface ShadowTree {
 const filterHome = 'GITSYNC_WORK_TREE';
 const goHome = `cd "$${filterHome}" && GIT_WORK_TREE="$${filterHome}" && `;
 
+/** A filter may have to fetch much, and says nothing while it does. */
+const filterDeadlineMs = 30 * 60_000;
+
 /** Every filter program of the configuration, wrapped so that it starts in the real work tree. */
 async function filterVariables(repo: Repo): Promise<Record<string, string>> {
   const { stdout } = await git(repo, ['config', '-z', '--get-regexp', '^filter\\..*\\.(clean|smudge|process)$'], { expect: [0, 1] });
@@ -44,7 +47,7 @@ export async function makeShadowTree(repo: Repo, root: string, indexFile: string
  * @throws GitsyncError classified as by `git` when it fails.
  */
 export async function gitInShadow(repo: Repo, shadow: ShadowTree, args: readonly string[], options: Pick<GitOptions, 'input' | 'expect'> = {}): Promise<GitResult> {
-  const result = await git(repo, args, { ...options, expect: [0, 1, 128], env: shadow.env, indexFile: shadow.indexFile, cwd: shadow.root });
+  const result = await git(repo, args, { ...options, expect: [0, 1, 128], idleTimeoutMs: filterDeadlineMs, env: shadow.env, indexFile: shadow.indexFile, cwd: shadow.root });
   const stderr = result.stderr.replaceAll(goHome, '');
   if (!(options.expect ?? [0]).includes(result.exitCode)) throw classifyGitFailure(args[0] ?? '', result.exitCode, stderr);
   return { ...result, stderr };

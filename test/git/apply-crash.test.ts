@@ -12,8 +12,8 @@ import { filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixtu
 const child = new URL('apply-child.ts', import.meta.url).pathname;
 
 /** Runs the child; returns the step that it killed itself at, or undefined when it came to its end. */
-function runChild(what: 'apply' | 'recover', root: string, from: string, to: string, killAt: number): string | undefined {
-  const result = spawnSync(process.execPath, ['--import', 'tsx', child, what, root, from, to, String(killAt)], { encoding: 'utf8' });
+function runChild(what: 'apply' | 'recover', root: string, from: string, to: string, killAt: number, ...waiting: string[]): string | undefined {
+  const result = spawnSync(process.execPath, ['--import', 'tsx', child, what, root, from, to, String(killAt), ...waiting], { encoding: 'utf8' });
   if (result.signal === 'SIGKILL') return result.stdout.trim();
   if (result.status !== 0) throw new Error(`the child failed: ${result.stderr}`);
   return undefined;
@@ -189,6 +189,33 @@ describe('an update that is killed', () => {
       expectTidy(root);
     }
   });
+});
+
+describe('an update in several rounds, with a path that had to wait before, that is killed', () => {
+  test('is finished at the next start, at whichever step it was', async () => {
+    const fixture = await makeFixture({ '.gitignore': '.env\n', 'a.md': 'one\ntwo\nthree\n' });
+    write(fixture.root, '.env', 'SECRET\n');
+    const first = fixture.incoming({ '.env': 'theirs\n' });
+    await fixture.apply(first);
+    rmSync(join(fixture.root, '.env'));
+    const to = makeCommit(fixture.root, first, { 'a.md': 'one\ntwo\nTHREE\n', 'b.md': 'new\n' });
+    write(fixture.root, 'a.md', 'ONE\ntwo\nthree\n');
+    const steps: string[] = [];
+    for (;;) {
+      const root = copyOf(fixture.root);
+      const step = runChild('apply', root, first, to, steps.length + 1, '.env');
+      if (step === undefined) break;
+      steps.push(step);
+      if ((await recover(root)) !== 'finished') continue;
+      expect({ step, files: filesOnDisk(root) }).toEqual({
+        step,
+        files: { '.env': '100644 theirs\n', '.gitignore': '100644 .env\n', 'a.md': '100644 ONE\ntwo\nTHREE\n', 'b.md': '100644 new\n' },
+      });
+      expect(sh(root, 'status', '--porcelain')).toBe('');
+      expect(leftovers(root)).toEqual([]);
+    }
+    expect(steps.filter((step) => step === 'journal written')).toHaveLength(2);
+  }, 60_000);
 });
 
 describeWith(['strace'], 'an update that is killed at a system call', () => {

@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } 
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { GitsyncError } from '../../src/errors.ts';
+import { hasOpenUpdate } from '../../src/git/apply.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { commitFiles, exists, read, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 import { applied, filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, openFixture, raw, statusOf } from './apply-fixture.ts';
@@ -67,6 +68,31 @@ describe('an update begins only where it may', () => {
     expect(filesOnDisk(fixture.root)).toEqual({ 'a.txt': '100644 a\n', 'b.txt': '100644 mine\n', 'd/x': '100644 x\n' });
     expect(historyOf(fixture.root, 'b.txt')).toContain('mine\n');
     expect(leftovers(fixture.root)).toEqual([]);
+  });
+});
+
+describe('an update that cannot end', () => {
+  test('since the branch is locked: everything is taken back, and the next try comes through', async () => {
+    const fixture = await makeFixture({ 'a.txt': 'a\n', 'd/x': 'x\n' });
+    const to = fixture.incoming({ 'a.txt': 'A\n', 'd/x': null, d: 'file\n' });
+    const lock = join(fixture.root, '.git/refs/heads/main.lock');
+    const failure = await fixture.apply(to, { onStep: (step) => void (step === 'looked at what was moved' && writeFileSync(lock, '')) }).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ kind: 'locked' });
+    expect(filesOnDisk(fixture.root)).toEqual({ 'a.txt': '100644 a\n', 'd/x': '100644 x\n' });
+    expect(statusOf(fixture.root)).toBe('');
+    expect(await hasOpenUpdate(fixture.repo)).toBe(false);
+    rmSync(lock);
+    expect(applied(await fixture.apply(to)).commit).toBe(to);
+    expect(statusOf(fixture.root)).toBe('');
+  });
+
+  test('since remembering the blocked paths fails: everything is taken back', async () => {
+    const fixture = await makeFixture({ 'a.txt': 'a\n' });
+    const failure = fixture.apply(fixture.incoming({ 'a.txt': 'A\n', 'b.txt': 'b\n' }), { onBlocked: () => Promise.reject(new Error('no room')) });
+    await expect(failure).rejects.toThrow('no room');
+    expect(filesOnDisk(fixture.root)).toEqual({ 'a.txt': '100644 a\n' });
+    expect(statusOf(fixture.root)).toBe('');
+    expect(existsSync(join(fixture.root, '.git/index.lock'))).toBe(false);
   });
 });
 
@@ -277,13 +303,15 @@ describeWith(['root', 'linux'], 'folders that cannot be written', () => {
     expect(read(root, 'b.txt')).toBe('B\n');
   });
 
-  test('a read-only folder of another user', async () => {
-    const root = tempRepo({ 'ro/a.txt': 'a\n', 'b.txt': 'b\n' });
+  test('a read-only folder, and one that may not be entered', async () => {
+    const root = tempRepo({ 'ro/a.txt': 'a\n', 'closed/c.txt': 'c\n', 'closed/gone.txt': 'g\n', 'b.txt': 'b\n' });
     const { from, incoming } = await openFixture(root);
-    const to = incoming({ 'ro/a.txt': 'A\n', 'ro/new.txt': 'n\n', 'b.txt': 'B\n' });
+    const to = incoming({ 'ro/a.txt': 'A\n', 'ro/new.txt': 'n\n', 'closed/c.txt': 'C\n', 'closed/new.txt': 'n\n', 'closed/gone.txt': null, 'b.txt': 'B\n' });
     chmodSync(join(root, 'ro'), 0o555);
+    chmodSync(join(root, 'closed'), 0o000);
     const outcome = applyAsNobody(root, from, to);
-    expect(outcome.blocked).toEqual(['ro/a.txt', 'ro/new.txt'].map((path) => ({ path, why: 'permission denied' })));
+    const byPath = (a: { path: string }, b: { path: string }): number => (a.path < b.path ? -1 : 1);
+    expect(outcome.blocked.sort(byPath)).toEqual(['closed/c.txt', 'closed/gone.txt', 'closed/new.txt', 'ro/a.txt', 'ro/new.txt'].map((path) => ({ path, why: 'permission denied' })));
     expect(read(root, 'ro/a.txt')).toBe('a\n');
     expect(read(root, 'b.txt')).toBe('B\n');
   });
