@@ -8,8 +8,9 @@ import { passStep, type Update } from './apply-context.ts';
 import { findBadParent, lookAt, obstacleOf } from './apply-file.ts';
 import { beliefAfter, writeJournal, type Belief, type Op } from './apply-journal.ts';
 import { isFile, moveFiles } from './apply-move.ts';
+import { saveUnseen } from './apply-save.ts';
 import { flaggedPaths, stageFiles } from './apply-stage.ts';
-import { findHoldingIgnored, findIgnored, ignoredInTheWay, lookAtObstacles, lookAtTrash, saveUnseen } from './apply-unseen.ts';
+import { findHoldingIgnored, findIgnored, ignoredInTheWay, lookAtObstacles, lookAtTrash } from './apply-unseen.ts';
 import { findRefusedNames, withoutRefusedNames } from './refused-names.ts';
 import { diffTrees, emptyTree, entriesOf, sameEntry, type Entry, type TreeChange } from './tree.ts';
 
