@@ -4,6 +4,7 @@ import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import type { LogFields } from '../log.ts';
 import type { Action, Event } from '../core/repo-state.ts';
 import type { CaptureReport } from '../git/capture.ts';
+import { hasOpenUpdate, recoverApply } from '../git/apply.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
@@ -56,6 +57,8 @@ function targetOf(session: RepoSession, remote: string): PublishTarget {
 
 async function performCapture(session: RepoSession, action: Action & { type: 'capture' }): Promise<Event[]> {
   const { repo, config } = session;
+  // A work tree between two commits must not be taken for the person's doing.
+  if (await hasOpenUpdate(repo)) await recoverApply(repo, session.index, config.conflict, { host: session.host, sign: config.sign });
   const inode = rootInode(repo);
   const report = await session.capturer.capture({
     scan: action.scan,

@@ -56,8 +56,8 @@ export async function updateWorkTree(session: RepoSession, update: WorkTreeUpdat
 
 /** Merges edits that were written to a file after it had been replaced; undefined when there are none. */
 export async function applyLateEdits(session: RepoSession, ref: string, from: string): Promise<ApplyOutcome | undefined> {
-  const { keep } = limitsOf(session);
-  return applyLate(session.repo, session.index, { ref, from, keep, rules: session.config.conflict, host: session.host, sign: session.config.sign });
+  const { keep, waiting } = limitsOf(session);
+  return applyLate(session.repo, session.index, { ref, from, keep, waiting, rules: session.config.conflict, host: session.host, sign: session.config.sign });
 }
 
 /** Replaces the list of waiting paths by those of `before` and the new ones, and tells of the new ones. */

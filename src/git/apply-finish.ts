@@ -18,7 +18,8 @@ export async function moveBranch(update: Update): Promise<'done' | 'moved'> {
   await options.onBlocked?.([...blocked].map(([path, why]) => ({ path, why })));
   if (journal.to === journal.from) return 'done';
   try {
-    await updateRef(repo, journal.ref, journal.to, journal.from, 'brought in changes');
+    // By HEAD: whoever switches branches in this very moment has the files on the branch that they are on then.
+    await updateRef(repo, 'HEAD', journal.to, journal.from, 'brought in changes');
   } catch (error) {
     if (error instanceof GitsyncError && error.kind === 'rejected') return 'moved';
     throw error;
@@ -36,8 +37,7 @@ export async function settleIndexes(update: Update, lock: IndexLock): Promise<vo
   await index.moveTo(journal.to, [...last].filter(([, entry]) => entry !== null).map(([path]) => path));
   await keepFlags(update);
   await passStep(update, 'private index moved');
-  await lock.replaceWith(index.file);
-  await index.settle(journal.to);
+  await index.settle(journal.to, await lock.replaceWith(index.file));
   await passStep(update, 'index replaced');
   await closeUpdateDir(directory);
   await passStep(update, 'journal closed');

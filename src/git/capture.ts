@@ -175,8 +175,7 @@ async function keep(repo: Repo, index: PrivateIndex, request: CaptureRequest, he
   try {
     if (!(await index.userUnchanged())) return await snapshot('moved');
     const commit = await commitOnBranch(repo, index, request, head, tree, taken);
-    await lock.replaceWith(index.file);
-    await index.settle(commit);
+    await index.settle(commit, await lock.replaceWith(index.file));
     await runPostCommitHook(repo, index.file);
     return { kind: 'committed', commit, parent: head.commit, paths: taken.map(({ path }) => path) };
   } finally {

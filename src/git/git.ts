@@ -107,10 +107,11 @@ export async function gitText(repo: Repo, args: readonly string[], options: GitO
 
 /** Runs git outside any repository (clone, init, version). */
 export async function gitAnywhere(args: readonly string[], cwd: string, options: Omit<GitOptions, 'cwd' | 'indexFile'> = {}): Promise<GitResult> {
-  const result = await run('git', [...pinnedConfig(true), ...args], {
+  const result = await run('git', [...pinnedConfig(true), ...(options.config ?? []).flatMap((setting) => ['-c', setting]), ...args], {
     cwd,
     env: gitEnvironment(options.env),
     ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   });
   if (!(options.expect ?? [0]).includes(result.exitCode)) throw classifyGitFailure(args[0] ?? '', result.exitCode, result.stderr);

@@ -4,15 +4,15 @@
  * commit the index belonged to, so that one left by a crash is recognised.
  */
 import { constants } from 'node:fs';
-import { copyFile, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { copyFile, link, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
 import { isAlive, ownIdentity } from '../process/identity.ts';
 import { git, type Repo } from './git.ts';
 import { resolveCommit } from './refs.ts';
 
 export interface IndexLock {
-  /** Puts a copy of `indexFile` in place of the person's index and lets go of the lock. */
-  replaceWith(indexFile: string): Promise<void>;
+  /** Puts a copy of `indexFile` in place of the person's index and lets go of the lock; returns the new file's identity. */
+  replaceWith(indexFile: string): Promise<string>;
   /** Lets go without a change. */
   release(): Promise<void>;
 }
@@ -27,6 +27,17 @@ export async function copyIndex(from: string, to: string): Promise<void> {
   await utimes(to, atime, mtime);
 }
 
+/** Identity of a file: changes whenever git has written it. '' when it does not exist. */
+export async function identityOf(file: string): Promise<string> {
+  const info = await stat(file, { bigint: true }).catch(() => undefined);
+  return info === undefined ? '' : `${info.ino}:${info.size}:${info.mtimeNs}`;
+}
+
+/** Some file systems have no hard links. */
+function lacksLinks(error: unknown): boolean {
+  return ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(errnoOf(error) ?? '');
+}
+
 const marker = 'gitsync index lock';
 
 /**
@@ -35,18 +46,26 @@ const marker = 'gitsync index lock';
  */
 export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'held'> {
   const lockFile = `${repo.gitDir}/index.lock`;
+  const ours = `${repo.ownDir}/tmp-index-lock`;
   try {
-    await writeFile(lockFile, `${marker}\n${ownIdentity()}\n${from}\n`, { flag: 'wx' });
+    // Complete from its first moment: a lock without a name would count as anybody's.
+    await writeFile(ours, `${marker}\n${ownIdentity()}\n${from}\n`);
+    await link(ours, lockFile).catch((error: unknown) => (lacksLinks(error) ? copyFile(ours, lockFile, constants.COPYFILE_EXCL) : Promise.reject(error as Error)));
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return 'held';
     throw error;
+  } finally {
+    await unlink(ours).catch(() => undefined);
   }
   return {
     async replaceWith(indexFile) {
       const next = `${repo.ownDir}/index.next`;
       await copyIndex(indexFile, next);
+      // Known before anyone else may write: what they write then is seen as theirs.
+      const identity = await identityOf(next);
       await rename(next, `${repo.gitDir}/index`);
       await unlink(lockFile).catch(() => undefined);
+      return identity;
     },
     async release() {
       await unlink(lockFile).catch(() => undefined);

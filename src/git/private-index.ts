@@ -3,9 +3,9 @@
  * holds, with git's stat cache. A person's own index is only ever replaced by
  * a copy of it, under `index.lock`, and only where it equalled HEAD.
  */
-import { rename, rm, stat } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { git, type Repo } from './git.ts';
-import { copyIndex } from './index-lock.ts';
+import { copyIndex, identityOf } from './index-lock.ts';
 import { isUtf8, joinNul, type RawPath } from '../core/raw-path.ts';
 
 /** `clean`: the person's index equals HEAD. `staged`: they staged something, or left conflicts. */
@@ -23,18 +23,12 @@ export interface PrivateIndex {
   seed(commit: string | undefined): Promise<IndexVerdict>;
   /** Moves it to another tree, refreshing the stat data of `changed` paths only. */
   moveTo(tree: string, changed: readonly RawPath[]): Promise<void>;
-  /** Notes that HEAD is now `commit` and the person's index was just replaced by a copy of this one (or not). */
-  settle(commit: string): Promise<void>;
+  /** Notes that HEAD is now `commit` and that the person's index, with this identity, is a copy of this one. */
+  settle(commit: string, userIdentity: string): Promise<void>;
   /** Whether nobody has written the person's index since the last seed or settle. */
   userUnchanged(): Promise<boolean>;
   /** Forgets what was cached; the next seed starts afresh. */
   forget(): void;
-}
-
-/** Identity of a file: changes whenever git has written it. '' when it does not exist. */
-async function identityOf(file: string): Promise<string> {
-  const info = await stat(file, { bigint: true }).catch(() => undefined);
-  return info === undefined ? '' : `${info.ino}:${info.size}:${info.mtimeNs}`;
 }
 
 async function compareUserIndex(repo: Repo, commit: string | undefined): Promise<IndexVerdict> {
@@ -55,10 +49,6 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
   let generation = 0;
   let known: { commit: string | undefined; user: string; own: string; verdict: IndexVerdict } | undefined;
 
-  const remember = async (commit: string | undefined, verdict: IndexVerdict): Promise<void> => {
-    known = { commit, user: await identityOf(userFile), own: await identityOf(file), verdict };
-  };
-
   return {
     file,
     get generation() {
@@ -76,7 +66,8 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       if (commit === undefined) await git(repo, ['read-tree', '--empty'], { indexFile: file });
       else if (verdict === 'staged' || user === '') await git(repo, ['read-tree', '--reset', commit], { indexFile: file });
       generation += 1;
-      await remember(commit, verdict);
+      // What the person's git wrote since we began counts as theirs.
+      known = { commit, user, own: await identityOf(file), verdict };
       return verdict;
     },
     async moveTo(tree, changed) {
@@ -94,8 +85,8 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
         expect: [0, 1, 128],
       });
     },
-    async settle(commit) {
-      await remember(commit, 'clean');
+    async settle(commit, user) {
+      known = { commit, user, own: await identityOf(file), verdict: 'clean' };
     },
     async userUnchanged() {
       return known !== undefined && known.user === (await identityOf(userFile));
@@ -105,5 +96,3 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
     },
   };
 }
-
-export { lockIndex, type IndexLock } from './index-lock.ts';

@@ -3,10 +3,18 @@ import { rename, rm } from 'node:fs/promises';
 import { GitsyncError } from '../errors.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { resolveCommit } from './refs.ts';
+import { remoteGitOptions } from './ssh-command.ts';
+
+const indexQuestion = ['ls-files', '--cached', '-z', '--', ':(top)gitsync-no-such-path'];
+
+/** Whether git can read the person's index. */
+export async function canReadIndex(repo: Repo): Promise<boolean> {
+  return (await git(repo, indexQuestion, { expect: [0, 128] })).exitCode === 0;
+}
 
 /** Builds the person's index anew from HEAD where git cannot read it; the damaged one is kept in our folder. */
 export async function repairIndex(repo: Repo): Promise<boolean> {
-  const result = await git(repo, ['ls-files', '--cached', '-z', '--', ':(top)gitsync-no-such-path'], { expect: [0, 128] });
+  const result = await git(repo, indexQuestion, { expect: [0, 128] });
   if (result.exitCode === 0) return false;
   if (!/index|bad signature|unknown.*extension/i.test(result.stderr)) throw new GitsyncError('corrupt', `git cannot read ${repo.workTree}: ${result.stderr.trim()}`);
   await rename(`${repo.gitDir}/index`, `${repo.ownDir}/index.damaged`).catch(() => undefined);
@@ -21,7 +29,15 @@ export async function repairObjects(repo: Repo): Promise<boolean> {
   const remotes = (await gitText(repo, ['remote'])).split('\n').filter((name) => name !== '');
   for (const remote of remotes) {
     // --refetch (2.36) asks for everything again, as if nothing were here.
-    await git(repo, ['fetch', '--refetch', '--no-tags', '--no-write-fetch-head', remote], { expect: [0, 1, 128], idleTimeoutMs: 600_000 });
+    await git(repo, ['fetch', '--refetch', '--no-tags', '--no-write-fetch-head', remote], { ...(await remoteGitOptions(repo)), expect: [0, 1, 128], idleTimeoutMs: 600_000 });
   }
-  return (await git(repo, ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], { expect: [0, 1, 2, 3, 4, 5, 6, 7, 8, 128] })).exitCode === 0;
+  return (await findObjectTrouble(repo)) === undefined;
+}
+
+/** The first object that history needs and that is missing or damaged, in git's words. */
+export async function findObjectTrouble(repo: Repo): Promise<string | undefined> {
+  // With an index of its own, so that damage to the person's is not taken for damage to objects.
+  const options = { indexFile: `${repo.ownDir}/no-index`, expect: [0, 1, 2, 3, 4, 5, 6, 7, 8, 128], idleTimeoutMs: 600_000 };
+  const { exitCode, stderr, stdout } = await git(repo, ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], options);
+  return exitCode === 0 ? undefined : stderr.split('\n')[0] || stdout.toString().split('\n')[0] || `git fsck ended with ${exitCode}`;
 }

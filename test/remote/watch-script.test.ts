@@ -1,5 +1,5 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { pathWord, watchScript } from '../../src/remote/watch-script.ts';
 import { converge } from '../helpers/converge.ts';
@@ -90,6 +90,5 @@ describe('pathWord', () => {
     const run = (path: string): string => execFileSync('sh', ['-c', `printf %s ${pathWord(path)}`], { env: { PATH: process.env['PATH'], HOME: '/h o' } }).toString();
     expect(run('~/a b')).toBe('/h o/a b');
     expect(run('~root/x')).toBe(`${readFileSync('/etc/passwd', 'utf8').split('\n').find((line) => line.startsWith('root:'))?.split(':')[5]}/x`);
-    expect(readdirSync('/').includes('x')).toBe(false);
   });
 });
