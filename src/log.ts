@@ -47,7 +47,7 @@ const levels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 /** The loading of writers that lines wait for. */
 const loading: Promise<void>[] = [];
 
-/** Makes the process's log. What it writes with is loaded with the first line. */
+/** Makes the process's log. What it writes with is loaded with the first line; `level` may be changed at any time. */
 export function createLog(options: { level: LogLevel } & WriterOptions): Log {
   const waiting: LogLine[] = [];
   let write: ((line: LogLine) => void) | undefined;

@@ -36,9 +36,10 @@ export const workingAtOnce = 4;
 
 /**
  * Starts the agent for a config file and returns once every repository has its loop.
+ * @param onConfig is told of the config before it is followed, at the start and whenever it changes
  * @throws GitsyncError `locked` when an agent for this file runs already, `config` when the file cannot be read.
  */
-export async function startAgent(configFile: string, log: Log): Promise<Agent> {
+export async function startAgent(configFile: string, log: Log, onConfig: (config: Config) => void = () => undefined): Promise<Agent> {
   const paths = agentPaths(configFile);
   const lock = await takeLock(paths.lock, `The agent for ${configFile}`);
   const slots = createSlots(workingAtOnce);
@@ -54,6 +55,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
 
   /** Brings the running loops in line with the file; a repository whose settings stayed the same is not disturbed. */
   const adoptConfig = async (next: Config): Promise<void> => {
+    onConfig(next);
     const wanted = new Map(next.repos.map((repo) => [repo.path, repo]));
     for (const [path, loop] of loops) {
       const { line: _line, ...settings } = loop.config;
@@ -109,7 +111,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
       case 'sync':
         for (const loop of chosen) {
           // Whoever asks for it by hand wants no pause any longer.
-          if (loop.state !== undefined && loop.state.pausedUntilMs > Date.now()) loop.post({ type: 'resume' });
+          if (args['byHand'] === true && loop.state !== undefined && loop.state.pausedUntilMs > Date.now()) loop.post({ type: 'resume' });
           loop.post({ type: 'sync' });
         }
         await Promise.all(chosen.map((loop) => loop.settled()));
@@ -125,7 +127,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
         await Promise.all([...loops.values()].map((loop) => loop.settled()));
         return status([]);
       case 'ping':
-        return { pid: process.pid };
+        return { pid: process.pid, repos: [...loops.keys()] };
       default: {
         const [loop] = chosen;
         if (chosen.length !== 1 || loop === undefined) throw new GitsyncError('usage', `"${op}" works on one repository.`);
@@ -152,7 +154,10 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
 
   try {
     const first = await loadConfig(configFile);
-    if (!isUsable(first)) throw new GitsyncError('config', first.problems.map(formatProblem).join('\n'), { hint: 'gitsync config --check' });
+    if (!isUsable(first)) {
+      const [problem, ...others] = first.problems.filter(({ scope }) => scope === undefined).map(formatProblem);
+      throw new GitsyncError('config', `${problem}${others.length === 0 ? '' : ` (and ${others.length} more)`}`, { hint: 'gitsync config --check' });
+    }
     await adoptConfig(first);
     const control = await serveControl(paths.socket, handle, withFields(log, { part: 'control' }));
     cleanUp.push(() => control.close());

@@ -10,7 +10,7 @@ import { rawFromText, rawToDisplay, rawToText, splitNul, splitRaw, joinRaw, type
 import { shellQuote } from '../core/shell-quote.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { commitTree } from '../git/commit.ts';
-import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
+import { listConflictCopies } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
 import { git, gitText } from '../git/git.ts';
 import { integrate } from '../git/integrate.ts';
@@ -59,12 +59,6 @@ async function applyOwn(session: RepoSession, { ref, head }: Branch, to: string,
     throw new GitsyncError('failed', `${first === undefined ? '' : rawToDisplay(first.path)} could not be put into place: ${first?.why ?? ''}`);
   }
   return outcome.commit;
-}
-
-/** The conflict copies in the work tree. */
-export async function findConflicts(session: RepoSession): Promise<ConflictCopy[]> {
-  const head = await resolveCommit(session.repo, 'HEAD');
-  return head === undefined ? [] : listConflictCopies(session.repo, head);
 }
 
 /** Ends a conflict: keeps the file, takes the copy in its place, or keeps both as ordinary files. */

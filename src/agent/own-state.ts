@@ -1,6 +1,6 @@
 /** What the agent remembers of a repository between runs, in `.git/gitsync/state.json`. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
-import { lstatSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import type { RawPath } from '../core/raw-path.ts';
 import type { Repo } from '../git/git.ts';
 
@@ -30,6 +30,11 @@ const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], paused
 
 function fileOf(repo: Repo): string {
   return `${repo.ownDir}/state.json`;
+}
+
+/** Whether the repository was ever synced by us. */
+export function hasOwnState(repo: Repo): boolean {
+  return existsSync(fileOf(repo));
 }
 
 /** Reads it; a missing or damaged file is an empty state, since nothing in it is needed for safety. */

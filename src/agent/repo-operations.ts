@@ -1,7 +1,6 @@
 /** The operations on one repository by name, the same for the agent's socket and for a command without an agent. */
 import { GitsyncError } from '../errors.ts';
-import { rawToText } from '../core/raw-path.ts';
-import { adoptRemote, allowPath, findConflicts, ignorePath, resolveConflict, restorePath, undoLast, type ResolveKeep } from './operations.ts';
+import { adoptRemote, allowPath, ignorePath, resolveConflict, restorePath, undoLast, type ResolveKeep } from './operations.ts';
 import type { RepoSession } from './repo-session.ts';
 
 function text(args: Record<string, unknown>, name: string): string {
@@ -13,8 +12,6 @@ function text(args: Record<string, unknown>, name: string): string {
 /** Runs one operation; `args.path` is relative to the work tree. */
 export async function runRepoOperation(session: RepoSession, op: string, args: Record<string, unknown>): Promise<unknown> {
   switch (op) {
-    case 'conflicts':
-      return (await findConflicts(session)).map(({ path, copy }) => ({ path: rawToText(path), copy: rawToText(copy) }));
     case 'resolve':
       return resolveConflict(session, text(args, 'path'), text(args, 'keep') as ResolveKeep);
     case 'restore':

@@ -1,31 +1,49 @@
 /** `gitsync conflicts` and `gitsync resolve`. */
+import { rawToText } from '../core/raw-path.ts';
+import { shellQuote } from '../core/shell-quote.ts';
 import { GitsyncError } from '../errors.ts';
-import { printable } from '../log.ts';
-import { findTarget, operate, readConfig, type Context } from './context.ts';
-import { shortPath } from './status.ts';
+import { listConflictCopies } from '../git/conflict-copies.ts';
+import { resolveCommit } from '../git/refs.ts';
+import { openRepo } from '../git/repository.ts';
+import { readConfig, type Context } from './context.ts';
+import { shortPath } from './status-lines.ts';
+import { findTarget, operate, type Target } from './target.ts';
 
-interface Listed {
+/** A conflict; both paths are relative to the repository. */
+interface Conflict {
+  repo: string;
   path: string;
   copy: string;
 }
 
-export async function runConflicts(context: Context, paths: readonly string[]): Promise<number> {
-  const repos = paths.length > 0 ? await Promise.all(paths.map((path) => findTarget(context, path))) : (await readConfig(context)).repos.map((repo) => ({ repo, path: '' }));
-  const found: (Listed & { repo: string })[] = [];
-  for (const target of repos) {
-    const below = ({ path, copy }: Listed): boolean => target.path === '' || path.startsWith(target.path) || copy.startsWith(target.path);
-    found.push(...(await operate<Listed[]>(context, target, 'conflicts')).filter(below).map((entry) => ({ repo: target.repo.path, ...entry })));
-  }
-  const lines = found.map(({ repo, path, copy }) => printable(`${shortPath(`${repo}/${path}`)}   other version: ${copy}`));
-  context.answer(lines.length === 0 ? 'No conflicts.' : [...lines, '', 'Look at both, then: gitsync resolve PATH --keep current|copy|both'].join('\n'), found);
-  return found.length === 0 ? 0 : 1;
+async function readConflicts({ repo: { path: root }, path: below }: Target): Promise<Conflict[]> {
+  const repo = await openRepo(root);
+  const head = await resolveCommit(repo, 'HEAD');
+  const copies = head === undefined ? [] : await listConflictCopies(repo, head);
+  const isBelow = (path: string): boolean => below === '' || path === below || path.startsWith(`${below}/`);
+  return copies.map(({ path, copy }) => ({ repo: root, path: rawToText(path), copy: rawToText(copy) })).filter(({ path, copy }) => isBelow(path) || isBelow(copy));
 }
 
+export async function runConflicts(context: Context, paths: readonly string[]): Promise<number> {
+  const targets = paths.length > 0 ? await Promise.all(paths.map((path) => findTarget(context, path))) : (await readConfig(context)).repos.map((repo) => ({ repo, path: '' }));
+  const found = (await Promise.all(targets.map(readConflicts))).flat();
+  const lines = found.flatMap(({ repo, path, copy }) => [shortPath(`${repo}/${path}`), `  other version: ${shortPath(`${repo}/${copy}`)}`]);
+  const [first] = found;
+  if (first !== undefined) lines.push('', `Look at both, then: gitsync resolve ${shellQuote(`${first.repo}/${first.path}`)} --keep current|copy|both`);
+  context.answer(first === undefined ? ['No conflicts.'] : lines, found);
+  return first === undefined ? 0 : 1;
+}
+
+/** What `--keep` takes, and how the outcome is told. */
+const choices: Record<string, string> = { current: 'kept the file', copy: 'took the copy', both: 'kept both' };
+
 export async function runResolve(context: Context, path: string, keep: string | undefined): Promise<number> {
-  if (keep === undefined || !['current', 'copy', 'both'].includes(keep)) {
-    throw new GitsyncError('usage', keep === undefined ? 'Which version should stay?' : `"${keep}" is none of the choices.`, { hint: `gitsync resolve ${path} --keep current|copy|both` });
+  const done = keep === undefined || !Object.hasOwn(choices, keep) ? undefined : choices[keep];
+  if (done === undefined) {
+    const hint = `gitsync resolve ${shellQuote(path)} --keep current|copy|both`;
+    throw new GitsyncError('usage', keep === undefined ? 'Which version should stay?' : `"${keep}" is none of the choices.`, { hint });
   }
-  const result = await operate<{ resolved: string[] }>(context, await findTarget(context, path), 'resolve', { keep });
-  context.answer(`Resolved: ${keep === 'current' ? 'kept the file' : keep === 'copy' ? 'took the copy' : 'kept both'}; every version stays in history.`, result);
+  const { result, notes } = await operate<{ resolved: string[] }>(context, await findTarget(context, path), 'resolve', { keep });
+  context.answer([`Resolved: ${done}; every version stays in history.`, ...notes], result);
   return 0;
 }

@@ -146,12 +146,14 @@ function indent(text: string): string {
   return text.split('\n').map((line) => `             ${line}`).join('\n');
 }
 
-const ending = `
-That was all real: two agents, git, and nothing else. For a folder of your own:
-
-  gitsync init ~/Notes --remote SERVER:notes.git
-  gitsync --daemon &
-  gitsync status`;
+const ending = [
+  '',
+  'That was all real: two agents, git, and nothing else. For a folder of your own:',
+  '',
+  '  gitsync init ~/Notes --remote SERVER:notes.git',
+  '  gitsync --daemon &',
+  '  gitsync status',
+];
 
 export async function runDemo(context: Context): Promise<number> {
   const root = mkdtempSync(join(tmpdir(), 'gitsync-demo-'));
@@ -161,7 +163,7 @@ export async function runDemo(context: Context): Promise<number> {
     const atMs = performance.now() - startedAt;
     const shown = text.replaceAll(`${root}/desk`, '~').replaceAll(`${root}/laptop`, '~').replaceAll(`${root}/server.git`, 'SERVER');
     told.push({ atMs, text: shown });
-    if (!context.options.json) process.stdout.write(`${(atMs / 1000).toFixed(2).padStart(8)} s   ${shown}\n`);
+    context.say(...`${(atMs / 1000).toFixed(2).padStart(8)} s   ${shown}`.split('\n'));
   };
   const stage: Stage = { root, server: join(root, 'server.git'), desk: makeMachine(root, 'desk'), laptop: makeMachine(root, 'laptop'), say };
   try {

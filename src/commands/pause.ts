@@ -1,34 +1,47 @@
 /** `gitsync pause` and `gitsync resume`. */
+import { existsSync } from 'node:fs';
 import { changeOwnState } from '../agent/own-state.ts';
-import { parseDuration } from '../core/duration.ts';
-import { openRepo } from '../git/repository.ts';
-import { formatAge } from '../core/status.ts';
+import { formatDuration, parseDuration } from '../core/duration.ts';
 import { GitsyncError } from '../errors.ts';
-import { ask, findTarget, readConfig, type Context } from './context.ts';
+import { openRepo } from '../git/repository.ts';
+import { ask, watchedPaths, type Context } from './context.ts';
+import { shortPath } from './status-lines.ts';
+import { findRepos, refuseStranger } from './target.ts';
 
 /** Pauses (Infinity: until resumed; 0: goes on) with the agent, or as a note that the next one reads. */
 async function setPause(context: Context, paths: readonly string[], untilMs: number): Promise<string[]> {
-  const repos = paths.length > 0 ? await Promise.all(paths.map(async (path) => (await findTarget(context, path)).repo)) : (await readConfig(context)).repos;
+  const { repos } = await findRepos(context, paths);
   if (repos.length === 0) throw new GitsyncError('config', 'No repository is configured.', { hint: 'gitsync init PATH' });
-  const names = repos.map(({ path }) => path);
-  const args = { paths: names, ...(Number.isFinite(untilMs) ? { untilMs } : {}) };
-  if ((await ask(context, untilMs === 0 ? 'resume' : 'pause', args)) !== undefined) return names;
-  for (const path of names) await changeOwnState(await openRepo(path), () => ({ pausedUntilMs: Number.isFinite(untilMs) ? untilMs : null }));
-  return names;
+  const watched = await watchedPaths(context);
+  for (const repo of repos) {
+    if (watched?.has(repo.path)) await ask(context, untilMs === 0 ? 'resume' : 'pause', { paths: [repo.path], ...(Number.isFinite(untilMs) ? { untilMs } : {}) });
+    else {
+      await refuseStranger(repo);
+      await changeOwnState(await openRepo(repo.path), () => ({ pausedUntilMs: Number.isFinite(untilMs) ? untilMs : null }));
+    }
+  }
+  return repos.map(({ path }) => path);
 }
 
-export async function runPause(context: Context, duration: string | undefined, paths: readonly string[]): Promise<number> {
-  const isDuration = duration !== undefined && /^\d/.test(duration);
-  const ms = isDuration ? parseDuration(duration) : Infinity;
-  if (ms === undefined) throw new GitsyncError('usage', `"${duration}" is no length of time.`, { hint: 'for example 30m, 2h or 1d' });
-  const chosen = isDuration || duration === undefined ? paths : [duration, ...paths];
-  const names = await setPause(context, chosen, Number.isFinite(ms) ? Date.now() + ms : Infinity);
-  context.answer(`Paused ${names.join(', ')} ${Number.isFinite(ms) ? `for ${formatAge(ms)}` : 'until gitsync resume'}.`, { paused: names });
+/** The first word is a length of time, unless it names something that exists. */
+function splitWords(first: string | undefined, others: readonly string[]): { durationMs: number; paths: readonly string[] } {
+  if (first === undefined) return { durationMs: Infinity, paths: others };
+  const durationMs = parseDuration(first);
+  if (durationMs !== undefined && durationMs > 0) return { durationMs, paths: others };
+  if (existsSync(first)) return { durationMs: Infinity, paths: [first, ...others] };
+  throw new GitsyncError('usage', `"${first}" is neither a length of time nor a path that exists.`, { hint: 'for example: gitsync pause 30m, gitsync pause 2h ~/Notes, gitsync pause' });
+}
+
+export async function runPause(context: Context, first: string | undefined, others: readonly string[]): Promise<number> {
+  const { durationMs, paths } = splitWords(first, others);
+  const paused = await setPause(context, paths, Date.now() + durationMs);
+  const until = Number.isFinite(durationMs) ? `for ${formatDuration(durationMs)}` : 'until gitsync resume';
+  context.answer([`Paused ${paused.map(shortPath).join(', ')} ${until}: nothing is saved or published.`], { paused });
   return 0;
 }
 
 export async function runResume(context: Context, paths: readonly string[]): Promise<number> {
-  const names = await setPause(context, paths, 0);
-  context.answer(`Going on with ${names.join(', ')}.`, { resumed: names });
+  const resumed = await setPause(context, paths, 0);
+  context.answer([`Going on with ${resumed.map(shortPath).join(', ')}.`], { resumed });
   return 0;
 }

@@ -1,37 +1,56 @@
 /** `gitsync sync` and `gitsync --once`: sync now, and say how it went. */
 import type { AgentStatus } from '../agent/agent.ts';
 import { syncOnce } from '../agent/once.ts';
+import { changeOwnState } from '../agent/own-state.ts';
+import type { RepoStatus } from '../agent/repo-status.ts';
+import { isUsable, type RepoConfig } from '../config/config.ts';
+import { formatProblem } from '../config/config-problem.ts';
 import { GitsyncError } from '../errors.ts';
-import { ask, findTarget, readConfig, type Context } from './context.ts';
-import { exitCodeOfStatus, formatStatus } from './status.ts';
+import { openRepo } from '../git/repository.ts';
+import { ask, readConfig, watchedPaths, type Context } from './context.ts';
+import { exitCodeOfStatus, paintStatus, statusLines } from './status-lines.ts';
+import { findRepos } from './target.ts';
 
-/** For a person: by the agent where it runs, and what it says is printed. */
+/** For a person: ends a pause, and what it says is printed. */
 export async function runSync(context: Context, paths: readonly string[]): Promise<number> {
-  const targets = await Promise.all(paths.map(async (path) => (await findTarget(context, path)).repo));
-  const fromAgent = await ask<AgentStatus>(context, 'status');
-  const watched = new Set(fromAgent?.repos.map(({ path }) => path));
-  if (fromAgent !== undefined && targets.every(({ path }) => watched.has(path))) {
-    const status = (await ask<AgentStatus>(context, 'sync', { paths: targets.map(({ path }) => path) })) ?? fromAgent;
-    context.answer(formatStatus(status), status);
-    return exitCodeOfStatus(status);
-  }
-  return syncHere(context, paths, true);
+  const status = await syncNow(context, paths, true);
+  context.answer(statusLines(status), status, paintStatus(status));
+  return exitCodeOfStatus(status);
 }
 
-/** For cron: silent when all is well; repositories that an agent has in hand are left to it. */
+/** For cron, which mails what is printed: silent unless something is not safe or not listed right. */
 export async function runOnce(context: Context, paths: readonly string[]): Promise<number> {
-  return syncHere(context, paths, context.options.verbose === true || context.options.json === true);
+  const status = await syncNow(context, paths, false);
+  const code = exitCodeOfStatus(status);
+  const { verbose, json } = context.options;
+  if (code > 1 || status.problems.length > 0 || verbose || json) context.answer(statusLines(status), status, paintStatus(status));
+  return code;
 }
 
-async function syncHere(context: Context, paths: readonly string[], always: boolean): Promise<number> {
+async function syncNow(context: Context, paths: readonly string[], byHand: boolean): Promise<AgentStatus> {
+  const watched = await watchedPaths(context);
+  const fromAgent = watched !== undefined && paths.length === 0 ? await ask<AgentStatus>(context, 'sync', { byHand }) : undefined;
+  if (fromAgent !== undefined) return fromAgent;
+  const { repos, problems } = await findRepos(context, paths);
+  await refuseUnclear(context, repos);
+  const theirs = repos.filter(({ path }) => watched?.has(path)).map(({ path }) => path);
+  const ours = repos.filter(({ path }) => !watched?.has(path));
+  const [answer, here] = await Promise.all([theirs.length === 0 ? undefined : ask<AgentStatus>(context, 'sync', { paths: theirs, byHand }), syncHere(context, ours, byHand)]);
+  return { config: context.configFile, problems, repos: [...(answer?.repos ?? []), ...here] };
+}
+
+/** A mistake for all repositories must not be replaced by a default in silence. */
+async function refuseUnclear(context: Context, repos: readonly RepoConfig[]): Promise<void> {
   const config = await readConfig(context);
-  const repos = paths.length > 0 ? await Promise.all(paths.map(async (path) => (await findTarget(context, path)).repo)) : config.repos;
-  if (repos.length === 0 && config.problems.length === 0) {
-    throw new GitsyncError('config', `${context.configFile} lists no work directory.`, { hint: 'gitsync init PATH, or gitsync --once PATH' });
-  }
-  const status: AgentStatus = { config: context.configFile, problems: config.problems, repos: await syncOnce(repos, context.log) };
-  const code = exitCodeOfStatus(status);
-  if (always || code > 1) context.answer(formatStatus(status), status);
-  // Cron tells a person of every output; what only wants attention is not worth a mail each time.
-  return code;
+  const [first] = config.problems.filter(({ scope }) => scope === undefined);
+  if (first !== undefined && !isUsable(config)) throw new GitsyncError('config', formatProblem(first), { hint: 'gitsync config --check' });
+  if (repos.length > 0 || config.problems.length > 0) return;
+  throw new GitsyncError('config', `${context.configFile} lists no work directory.`, { hint: 'gitsync init PATH, or for one that is not listed: gitsync --once PATH' });
+}
+
+async function syncHere(context: Context, repos: readonly RepoConfig[], byHand: boolean): Promise<RepoStatus[]> {
+  // What is wrong with a repository that cannot be opened is in its status.
+  const endPause = ({ path }: RepoConfig): Promise<unknown> => openRepo(path).then((repo) => changeOwnState(repo, () => ({ pausedUntilMs: 0 }))).catch(() => undefined);
+  if (byHand) await Promise.all(repos.map(endPause));
+  return syncOnce(repos, context.log);
 }

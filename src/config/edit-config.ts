@@ -9,10 +9,10 @@ import { replaceFile } from './replace-file.ts';
 /** A mount that does not answer must not keep a person from removing it. */
 const lookDeadlineMs = 2000;
 
-/** Lists a directory in the file (made where it is missing), unless it is listed already. */
-export async function addWorkDir(file: string, path: string): Promise<void> {
+/** Lists a directory in the file (made where it is missing); false if it is listed already. */
+export async function addWorkDir(file: string, path: string): Promise<boolean> {
   const absolute = resolve(path);
-  await replaceFile(file, async (text) => {
+  return await replaceFile(file, async (text) => {
     const isMeant = await sameAs(absolute, text);
     return listPaths(text, homedir()).some(isMeant) ? undefined : insertWorkDir(text, shorten(absolute, file));
   });

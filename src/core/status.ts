@@ -146,6 +146,7 @@ function safeVerdict(facts: StatusFacts): Verdict {
     const why = facts.unpublished > 0 ? `${plural(facts.unpublished, 'commit')} on the way` : 'changes on the way';
     return late ? { level: 'unsafe', state: 'NOT SAFE', why: `${plural(facts.unpublished, 'commit')} not published for ${formatAge(facts.nowMs - since)}`, commands: ['gitsync sync'] } : { level: 'attention', state: 'syncing', why, commands: [] };
   }
+  if (facts.local === null) return { level: 'safe', state: 'safe', why: 'nothing in it yet', commands: [] };
   const where = facts.remotes.map(({ name, branch }) => `${name}/${branch}`).join(', ');
   return { level: 'safe', state: 'safe', why: `everything on ${where}${Number.isFinite(since) ? `, ${ago(since, facts.nowMs)}` : ''}`, commands: [] };
 }

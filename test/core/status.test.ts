@@ -45,6 +45,10 @@ describe('the verdict on a repository', () => {
     expect(judgeStatus(facts({ unavailable: { kind: 'locked', sentence: 'in the hands of another gitsync', hint: undefined } }))).toMatchObject({ level: 'attention', state: 'busy' });
   });
 
+  test('a repository without a commit does not claim that a remote has everything', () => {
+    expect(judgeStatus(facts({ local: null, remotes: [remote({ tip: null })] }))).toMatchObject({ level: 'safe', why: 'nothing in it yet' });
+  });
+
   test('trouble that has just begun has no age', () => {
     const failure = { kind: 'offline' as const, sentence: 'The remote cannot be reached.', hint: undefined, sinceMs: now };
     expect(judgeStatus(facts({ local: 'c2', unpublished: 1, remotes: [remote({ failure })] })).why).toBe('1 commit not published: The remote cannot be reached.');
