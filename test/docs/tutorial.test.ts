@@ -10,21 +10,20 @@ import { bareRemote, tempDir } from '../helpers/repos.ts';
 function prelude(root: string): string {
   return `
 set -eu
-export GITSYNC_ROOT=${root} SERVER=${bareRemote()}
+export GITSYNC_ROOT=${root} SERVER=${bareRemote()} PATH="${root}/bin:$PATH"
 machine() {
   export HOME="$GITSYNC_ROOT/$1" XDG_CONFIG_HOME="$GITSYNC_ROOT/$1/.config" XDG_RUNTIME_DIR="$GITSYNC_ROOT/$1/run" GITSYNC_HOST="$1"
   cd "$HOME"
 }
 desk() { machine desk; }
 laptop() { machine laptop; }
-gitsync() { "${process.execPath}" "${program}" "$@"; }
 gitsync_conflict() { ls "$1"/*.conflict-* >/dev/null 2>&1; }
 gitsync_safe() { gitsync status "$1" >/dev/null; }
 wait_for() {
   n=0
   until "$@"; do n=$((n + 1)); [ $n -lt 300 ] || { echo "waited in vain: $*" >&2; exit 1; }; sleep 0.1; done
 }
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+trap 'kill $(jobs -p) 2>/dev/null && wait || true' EXIT
 `;
 }
 
@@ -41,6 +40,9 @@ describe('tutorials run as printed', () => {
       mkdirSync(join(root, name, 'run'), { mode: 0o700 });
       writeFileSync(join(root, name, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n`);
     }
+    // A program and not a shell function: what runs in the background is then the agent itself, which can be ended.
+    mkdirSync(join(root, 'bin'));
+    writeFileSync(join(root, 'bin/gitsync'), `#!/bin/sh\nexec "${process.execPath}" "${program}" "$@"\n`, { mode: 0o755 });
     const script = join(root, 'tutorial.sh');
     writeFileSync(script, prelude(root) + blocksOf('tutorial-two-machines.md'));
     const result = spawnSync('bash', [script], { encoding: 'utf8', timeout: 100_000, env: process.env });
