@@ -8,6 +8,10 @@ command_remote() {
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--framed) framed=1 ;;
+		--id)
+			check_id "$2"
+			shift
+			;;
 		--remote)
 			GITTED_REMOTE=$2
 			shift
@@ -51,6 +55,11 @@ serve_push() {
 	rmdir "$decision" 2>/dev/null || :
 	[ $code -eq 0 ] || exit $code
 	run_hooks post-git
+}
+
+# Another machine may have got this name meanwhile.
+check_id() {
+	[ "$(cat "$etc/id" 2>/dev/null)" = "$1" ] || fail "This machine belongs to another repository (/etc/gitted/id)."
 }
 
 # Runs git with its own standard output; framed input tells the end of data from the end of the other side.

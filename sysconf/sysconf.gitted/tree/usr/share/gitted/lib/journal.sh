@@ -58,7 +58,8 @@ roll_forward() {
 		fi
 		(
 			load_binding "$1" "$name"
-			settle_binding "$(tree_at "$4" refs/gitted/pending)"
+			wanted=$(tree_at "$4" "$GITTED_DATA_PATH")
+			settle_binding "${wanted:-$empty_tree}"
 		) || return 1
 	done <"$var/names.forward"
 	settle_provision

@@ -12,8 +12,9 @@ SELECT pg_catalog.pg_export_snapshot() AS snapshot_name, pg_catalog.current_data
 SELECT E'\\.\tmanifest';
 SELECT E'engine\tpostgresql';
 SELECT E'server\t' || pg_catalog.current_setting('server_version_num')::int / 10000;
-SELECT concat_ws(E'\t', 'encoding', pg_catalog.pg_encoding_to_char(encoding), 'locale', datlocprovider, datcollate, datctype, coalesce(daticulocale, '-'))
-  FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database();
+-- By way of json, since these columns differ between versions.
+SELECT concat_ws(E'\t', 'encoding', pg_catalog.pg_encoding_to_char(encoding), 'locale', coalesce(j ->> 'datlocprovider', 'c'), datcollate, datctype, coalesce(j ->> 'daticulocale', j ->> 'datlocale', '-'))
+  FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) j WHERE datname = pg_catalog.current_database();
 -- Roles without passwords, so that owners and rights can be set where they do not exist yet.
 SELECT concat_ws(E'\t', 'role', pg_catalog.encode(pg_catalog.convert_to(rolname, 'UTF8'), 'hex'), CASE WHEN rolcanlogin THEN 'login' ELSE 'nologin' END)
   FROM pg_catalog.pg_roles r
@@ -124,13 +125,6 @@ SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
   FROM planned ORDER BY nspname COLLATE "C", relname COLLATE "C"
 \gexec
 
--- Large objects: who owns them and their pages, sixteen digits of a hash in front.
-SELECT E'\\.\ttext\tlarge-objects/objects.tsv' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata);
-SELECT pg_catalog.encode(pg_catalog.convert_to(concat_ws(E'\t', oid, format('%I', pg_catalog.pg_get_userbyid(lomowner)),
-         coalesce((SELECT string_agg(format('%s%s %s', privilege_type, CASE WHEN is_grantable THEN '*' ELSE '' END,
-                    CASE grantee WHEN 0 THEN 'PUBLIC' ELSE format('%I', pg_catalog.pg_get_userbyid(grantee)) END), ',' ORDER BY grantee, privilege_type)
-                     FROM pg_catalog.aclexplode(lomacl) WHERE grantee <> lomowner), '-'),
-         coalesce(pg_catalog.quote_literal(pg_catalog.encode(pg_catalog.convert_to(pg_catalog.obj_description(oid, 'pg_largeobject'), 'UTF8'), 'hex')), '-')), 'UTF8'), 'hex')
-  FROM pg_catalog.pg_largeobject_metadata ORDER BY oid;
+-- Pages of large objects, sixteen digits of a hash in front; the objects themselves are in pre-data.sql.
 SELECT E'\\.\tpages\tlarge-objects/pages\thash' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject);
 COPY (SELECT pg_catalog.left(pg_catalog.md5(loid::pg_catalog.text), 16), loid, pageno, data FROM pg_catalog.pg_largeobject ORDER BY loid, pageno) TO STDOUT;
