@@ -1,7 +1,7 @@
 // Two projects: "unit" (pure and quick) and "integration" (real git, real processes, real file systems).
 const shared = {
   rootDir: import.meta.dirname,
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/helpers/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'es6' } }] },
   setupFiles: ['<rootDir>/test/helpers/hermetic-env.ts'],

@@ -1,8 +1,7 @@
 /** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { rawToDisplay, rawToText, type RawPath } from '../core/raw-path.ts';
+import { rawToDisplay } from '../core/raw-path.ts';
 import type { Action, Event } from '../core/repo-state.ts';
-import { applyCommit } from '../git/apply.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
@@ -10,8 +9,9 @@ import { publishBranch, publishFallback } from '../git/publish.ts';
 import type { PublishTarget } from '../git/remotes.ts';
 import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
 import { saveHeld } from '../git/snapshot.ts';
-import { diffTrees, emptyTree } from '../git/tree.ts';
-import { changeOwnState, rawSet, rootInode } from './own-state.ts';
+import { performTidy } from './tidy.ts';
+import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
+import { changeOwnState, rootInode } from './own-state.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 
 /** A race with the person's own git is tried again this soon. */
@@ -27,6 +27,8 @@ export async function performAction(session: RepoSession, action: Action, signal
         return [await performFetch(session, targetOf(session, action.remote), signal)];
       case 'integrate':
         return [await performIntegrate(session, targetOf(session, action.remote), action.tip)];
+      case 'tidy':
+        return [await performTidy(session)];
       case 'publish':
         return [await performPublish(session, targetOf(session, action.remote), action, signal)];
       default:
@@ -38,6 +40,10 @@ export async function performAction(session: RepoSession, action: Action, signal
     if (action.type === 'capture') {
       session.lastError = failureOf(error);
       return [{ type: 'capture-failed', retryMs: known.kind === 'locked' ? raceRetryMs : undefined, random: Math.random() }];
+    }
+    if (action.type === 'tidy') {
+      session.repo.log.warn('The upkeep failed; it is tried again later', { error: known.message });
+      return [{ type: 'tidied', local: undefined, again: false }];
     }
     return [{ type: 'remote-failed', remote: action.remote, failure: failureOf(error), retry: retryOf(known.kind), random: Math.random() }];
   }
@@ -53,8 +59,9 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   const report = await session.capturer.capture({
     scan: action.scan,
     overdue: action.overdue,
-    allowed: rawSet(session.own.allowed),
-    keep: rawSet(session.own.blocked.map(({ path }) => path)),
+    allowed: new Set(session.own.allowed),
+    keep: new Set(session.own.blocked.map(({ path }) => path)),
+    heldForBatch: new Set(session.lastReport?.held.filter(({ reason }) => reason === 'batch').map(({ path }) => path)),
     rootChanged: session.own.rootInode !== undefined && session.own.rootInode !== inode,
     limits: { maxFileSizeBytes: config.maxFileSizeBytes, maxBatchBytes: config.maxBatchBytes },
     checkSecrets: config.secrets,
@@ -75,7 +82,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   const branch = head.ref?.replace(/^refs\/heads\//, '');
   if (await refreshTargets(session, branch)) events.push({ type: 'targets', remotes: [...session.targets.keys()] });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
-  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete });
+  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session) });
   return events;
 }
 
@@ -117,7 +124,8 @@ async function performFetch(session: RepoSession, target: PublishTarget, signal:
     if (outcome.moved) session.repo.log.info('Fetched', { remote, tip: outcome.tip.slice(0, 10) });
     return { type: 'fetched', remote, tip: outcome.tip };
   }
-  if (outcome.kind === 'branch-missing' && outcome.seenBefore !== undefined) {
+  // Deleting a remote's only branch leaves it empty: that too is never undone in silence.
+  if (outcome.seenBefore !== undefined) {
     const failure = {
       kind: 'branch-missing' as const,
       sentence: `The branch ${target.branch} is gone from ${remote}.`,
@@ -166,31 +174,17 @@ async function performStopped(session: RepoSession, target: PublishTarget, resul
 }
 
 async function bringIn(session: RepoSession, target: PublishTarget, tip: string, ref: string, local: string | undefined, result: Integration & { kind: 'fast-forward' | 'merged' | 'rewritten' }): Promise<Event> {
-  const { repo, config } = session;
+  const { repo } = session;
   if (result.kind === 'rewritten' && local !== undefined) {
     await setOwnRef(repo, `${ownRefs}/rescue/${session.branch ?? 'HEAD'}/${local.slice(0, 12)}`, local, `before ${target.remote} was rewritten`);
     repo.log.warn('The remote was rewritten; our former state is kept', { remote: target.remote, rescue: local.slice(0, 12), reapplied: result.reapplied });
   }
-  const held = new Set((session.lastReport?.held ?? []).map(({ path }) => path));
-  const keep = new Set([...held, ...rawSet(session.own.blocked.map(({ path }) => path))]);
-  const overtaken = held.size === 0 ? [] : (await diffTrees(repo, local ?? (await emptyTree(repo)), result.commit)).filter(({ path }) => held.has(path));
-  const outcome = await applyCommit(repo, session.index, { ref, from: local, to: result.commit, keep, rules: config.conflict });
+  const outcome = await updateWorkTree(session, { ref, from: local, to: result.commit });
   if (outcome.kind !== 'applied') return { type: 'not-integrated', remote: target.remote, why: outcome.kind };
   await noteIntegrated(repo, target, tip);
   const conflicts = [...(result.kind === 'fast-forward' ? [] : result.conflicts), ...outcome.conflicts];
-  session.conflicts.unshift(...conflicts);
-  await rememberBlocked(session, [...outcome.blocked, ...overtaken.map(({ path }) => ({ path, why: 'your version is held back, and another one came in' }))]);
   repo.log.info(result.kind === 'fast-forward' ? 'Brought in changes' : 'Merged', { remote: target.remote, commit: outcome.commit.slice(0, 10), paths: outcome.changed, conflicts: conflicts.length });
   return { type: 'integrated', remote: target.remote, local: outcome.commit };
-}
-
-/** What could not be put into place waits for a person; until then capture leaves those paths alone. */
-async function rememberBlocked(session: RepoSession, blocked: readonly { path: RawPath; why: string }[]): Promise<void> {
-  if (blocked.length === 0) return;
-  const entries = blocked.map(({ path, why }) => ({ path: rawToText(path), why }));
-  const isNew = ({ path }: { path: string }): boolean => !entries.some((entry) => entry.path === path);
-  session.own = await changeOwnState(session.repo, (state) => ({ blocked: [...state.blocked.filter(isNew), ...entries] }));
-  for (const { path, why } of entries) session.repo.log.warn('An incoming change waits', { path, why });
 }
 
 async function performPublish(session: RepoSession, target: PublishTarget, action: Action & { type: 'publish' }, signal: AbortSignal): Promise<Event> {

@@ -28,6 +28,9 @@ export interface AgentStatus {
   repos: RepoStatus[];
 }
 
+/** How often a config with problems is looked at again. */
+const lookAgainMs = 30_000;
+
 /** How many repositories may work at the same moment. */
 export const workingAtOnce = 4;
 
@@ -42,6 +45,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
   const loops = new Map<string, RepoLoop>();
   let config: Config | undefined;
   let reloading: Promise<void> = Promise.resolve();
+  let lookAgain: NodeJS.Timeout | undefined;
   let stopping: Promise<void> | undefined;
   let resolveStopped: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
@@ -55,13 +59,19 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
       const { line: _line, ...settings } = loop.config;
       const { line: _nextLine, ...nextSettings } = wanted.get(path) ?? { line: 0 };
       if (JSON.stringify(settings) === JSON.stringify(nextSettings)) continue;
+      // A directory that is away (a drive not mounted) is still listed: its loop waits for it.
+      if (!wanted.has(path) && next.problems.some(({ scope }) => scope === path)) continue;
       loops.delete(path);
       await loop.close();
       log.info(wanted.has(path) ? 'Settings changed' : 'No longer watching', { repo: path });
     }
     for (const [path, repo] of wanted) if (!loops.has(path)) loops.set(path, startLoop(repo));
-    for (const problem of next.problems) log.error(formatProblem(problem));
+    const told = new Set(config?.problems.map(formatProblem));
+    for (const line of next.problems.map(formatProblem)) log[told.has(line) ? 'debug' : 'error'](line);
     config = next;
+    clearTimeout(lookAgain);
+    // A listed directory that is not there yet may be mounted later.
+    if (next.problems.length > 0) lookAgain = setTimeout(() => void reload(), lookAgainMs).unref();
   };
 
   const reload = (): Promise<void> => {
@@ -127,6 +137,7 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
   const stop = (): Promise<void> => {
     stopping ??= (async () => {
       safety.close();
+      clearTimeout(lookAgain);
       for (const undo of cleanUp.reverse()) await undo();
       await Promise.all([...loops.values()].map((loop) => loop.close()));
       log.info('Stopped');
@@ -136,7 +147,9 @@ export async function startAgent(configFile: string, log: Log): Promise<Agent> {
   };
 
   try {
-    await adoptConfig(await loadConfig(configFile));
+    const first = await loadConfig(configFile);
+    if (!isUsable(first)) throw new GitsyncError('config', first.problems.map(formatProblem).join('\n'), { hint: 'gitsync config --check' });
+    await adoptConfig(first);
     const control = await serveControl(paths.socket, handle, withFields(log, { part: 'control' }));
     cleanUp.push(() => control.close());
     const file = watchConfig(configFile, () => void reload());

@@ -1,7 +1,7 @@
 /** The status of a repository that no agent watches: what git and our own notes on the disk say, changing nothing. */
 import type { RepoConfig } from '../config/config.ts';
 import { judgeStatus, type StatusFacts } from '../core/status.ts';
-import { newRemote } from '../core/repo-state.ts';
+import { newRemote } from '../core/remote-state.ts';
 import { rawToDisplay } from '../core/raw-path.ts';
 import { silentLog, type Log } from '../log.ts';
 import { offBranchReason } from '../git/capture.ts';
@@ -44,7 +44,7 @@ async function readFacts(config: RepoConfig, base: StatusFacts): Promise<StatusF
     local,
     remotes,
     unpublished: local === null ? 0 : await countUnpublished(repo, local, tips),
-    blocked: own.blocked,
+    blocked: own.blocked.map(({ path, why }) => ({ path: rawToDisplay(path), why })),
     conflicts: copies.map(({ path, copy }) => ({ path: rawToDisplay(path), copy: rawToDisplay(copy) })),
   };
 }

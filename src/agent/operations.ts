@@ -7,7 +7,6 @@ import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { rawFromText, rawToDisplay, rawToText, splitRaw, joinRaw, type RawPath } from '../core/raw-path.ts';
-import { applyCommit } from '../git/apply.ts';
 import { commitTree } from '../git/commit.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
@@ -19,6 +18,7 @@ import { performAction } from './actions.ts';
 import { commitAtTime, treeEntriesBelow } from './history.ts';
 import { changeOwnState } from './own-state.ts';
 import type { RepoSession } from './repo-session.ts';
+import { updateWorkTree } from './update-work-tree.ts';
 
 export type ResolveKeep = 'current' | 'copy' | 'both';
 
@@ -44,7 +44,7 @@ async function commitEdit(session: RepoSession, ref: string, head: string, edits
 }
 
 async function applyOwn(session: RepoSession, ref: string, from: string, to: string): Promise<string> {
-  const outcome = await applyCommit(session.repo, session.index, { ref, from, to, keep: new Set(), rules: session.config.conflict });
+  const outcome = await updateWorkTree(session, { ref, from, to });
   if (outcome.kind !== 'applied') throw new GitsyncError('locked', 'Another git command is at work in the repository.', { hint: 'try again in a moment' });
   if (outcome.blocked.length > 0) {
     const [first] = outcome.blocked;
@@ -62,7 +62,7 @@ export async function findConflicts(session: RepoSession): Promise<ConflictCopy[
 /** Ends a conflict: keeps the file, takes the copy in its place, or keeps both as ordinary files. */
 export async function resolveConflict(session: RepoSession, pathText: string, keep: ResolveKeep): Promise<{ resolved: string[] }> {
   const path = rawFromText(pathText);
-  if (session.own.blocked.some((entry) => entry.path === pathText)) return resolveBlocked(session, path, keep);
+  if (session.own.blocked.some((entry) => entry.path === path)) return resolveBlocked(session, path, keep);
   const { ref, head } = await captureNow(session);
   const copies = (await listConflictCopies(session.repo, head)).filter((entry) => entry.path === path || entry.copy === path);
   if (copies.length === 0) throw new GitsyncError('failed', `${rawToDisplay(path)} has no conflict.`, { hint: 'gitsync conflicts' });
@@ -89,13 +89,12 @@ function plainName(original: RawPath, copy: RawPath): RawPath {
 
 /** Decides a path where an incoming version waits for ours. */
 async function resolveBlocked(session: RepoSession, path: RawPath, keep: ResolveKeep): Promise<{ resolved: string[] }> {
-  const text = rawToText(path);
   if (keep !== 'current') {
     throw new GitsyncError('halted', `${rawToDisplay(path)} is yours and not in history: gitsync does not move it.`, { hint: `rename it yourself; the incoming version then takes its place` });
   }
-  session.own = await changeOwnState(session.repo, (state) => ({ blocked: state.blocked.filter((entry) => entry.path !== text), allowed: [...new Set([...state.allowed, text])] }));
+  session.own = await changeOwnState(session.repo, (state) => ({ blocked: state.blocked.filter((entry) => entry.path !== path), allowed: [...new Set([...state.allowed, path])] }));
   await captureNow(session);
-  return { resolved: [text] };
+  return { resolved: [rawToText(path)] };
 }
 
 /** Brings a file, or all files of a directory, back as they were at a moment. */
@@ -137,13 +136,14 @@ export async function adoptRemote(session: RepoSession, remoteName: string | und
 /** Lets held paths through: one file, or all that is held below a directory. */
 export async function allowPath(session: RepoSession, pathText: string): Promise<{ allowed: string[] }> {
   await captureNow(session).catch(() => undefined);
-  const path = pathText.replace(/\/+$/, '');
-  const held = (session.lastReport?.held ?? []).map((entry) => rawToText(entry.path));
-  const matching = held.filter((entry) => path === '' || path === '.' || entry === path || entry.startsWith(`${path}/`));
-  if (matching.length === 0 && (path === '' || path === '.')) throw new GitsyncError('failed', 'Nothing is held back here.', { hint: 'gitsync status' });
+  const path = rawFromText(pathText.replace(/\/+$/, ''));
+  const held = (session.lastReport?.held ?? []).map((entry) => entry.path);
+  const isRoot = path === '' || path === '.';
+  const matching = held.filter((entry) => isRoot || entry === path || entry.startsWith(`${path}/`));
+  if (matching.length === 0 && isRoot) throw new GitsyncError('failed', 'Nothing is held back here.', { hint: 'gitsync status' });
   const allowed = matching.length > 0 ? matching : [path];
   session.own = await changeOwnState(session.repo, (state) => ({ allowed: [...new Set([...state.allowed, ...allowed])] }));
-  return { allowed };
+  return { allowed: allowed.map(rawToText) };
 }
 
 /** Adds a path to the work tree's `.gitignore`. */

@@ -1,23 +1,32 @@
 /** What the agent remembers of a repository between runs, in `.git/gitsync/state.json`. */
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { lstatSync } from 'node:fs';
-import { rawFromText, type RawPath } from '../core/raw-path.ts';
+import type { RawPath } from '../core/raw-path.ts';
 import type { Repo } from '../git/git.ts';
 
+/** A path whose incoming version waits. */
+export interface BlockedPath {
+  path: RawPath;
+  why: string;
+  /** The person's own version is held back: it must not be merged, which would publish it. */
+  held: boolean;
+}
+
 export interface OwnState {
-  /** Paths that a person let through the safety rules. */
-  allowed: string[];
+  /** Paths that a person let through the safety rules (bytes as latin1, as everywhere). */
+  allowed: RawPath[];
   /** The work tree's inode when it was last seen in order. */
   rootInode: string | undefined;
-  /** Paths that an incoming change could not be put into place for, and why. */
-  blocked: { path: string; why: string }[];
+  blocked: BlockedPath[];
   /** Epoch milliseconds; 0: not paused; `null` in the file: until resumed. */
   pausedUntilMs: number | null;
   /** Remote name to the time of the last moment both were equal (epoch milliseconds). */
   lastSyncMs: Record<string, number>;
+  /** When the upkeep was last done (epoch milliseconds). */
+  lastUpkeepMs: number;
 }
 
-const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {} };
+const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {}, lastUpkeepMs: 0 };
 
 function fileOf(repo: Repo): string {
   return `${repo.ownDir}/state.json`;
@@ -50,9 +59,3 @@ export async function changeOwnState(repo: Repo, change: (state: OwnState) => Pa
 export function rootInode(repo: Repo): string {
   return String(lstatSync(repo.workTree, { bigint: true }).ino);
 }
-
-/** A list of path texts as paths. */
-export function rawSet(paths: readonly string[]): Set<RawPath> {
-  return new Set(paths.map(rawFromText));
-}
-

@@ -7,8 +7,16 @@ export interface HeldLock {
   release(): Promise<void>;
 }
 
+/** The locks of this process: a file with our own name that is not among them was left behind (its drive was away when we let go). */
+const held = new Set<string>();
+
 /** How often a lock that vanished or was stale is tried again before giving up. */
 const attempts = 5;
+
+async function release(file: string): Promise<void> {
+  held.delete(file);
+  await unlink(file).catch(() => undefined);
+}
 
 /**
  * Takes the lock at `file`.
@@ -22,12 +30,13 @@ export async function takeLock(file: string, what: string): Promise<HeldLock> {
       try {
         // link(2) fails when the name is taken, and the content is complete from the first moment.
         await link(own, file);
-        return { release: async () => unlink(file).catch(() => undefined) };
+        held.add(file);
+        return { release: () => release(file) };
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
       }
       const owner = await readFile(file, 'latin1').catch(() => undefined);
-      if (owner !== undefined && isAlive(owner.trim())) {
+      if (owner !== undefined && isAlive(owner.trim()) && (owner.trim() !== ownIdentity() || held.has(file))) {
         throw new GitsyncError('locked', `${what} is in the hands of another gitsync (process ${owner.split(' ')[0] ?? '?'}).`, { hint: 'gitsync status' });
       }
       if (owner !== undefined) await unlink(file).catch(() => undefined);

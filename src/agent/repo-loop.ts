@@ -108,7 +108,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       session = await openSession(config, log);
     } catch (error) {
       if (toGitsyncError(error).kind !== unavailable?.kind) log.error('The repository cannot be opened', { error: toGitsyncError(error).message });
-      unavailable = failureOf(error);
+      unavailable = { ...failureOf(error), ...(toGitsyncError(error).kind === 'not-a-repository' ? { hint: `is a drive not mounted? else: gitsync rm ${config.path}` } : {}) };
       if (mode === 'daemon' && !closed) timer = setTimeout(() => void open(), reopenMs);
       options.onChange?.();
       wakeWaiters();
@@ -158,6 +158,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       return unavailable;
     },
     post(event) {
+      if (event.type === 'network-up') triggers?.wake();
       if (session !== undefined && (event.type === 'pause' || event.type === 'resume')) {
         const until = event.type === 'resume' ? 0 : Number.isFinite(event.untilMs) ? event.untilMs : null;
         void changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then((own) => {

@@ -1,12 +1,13 @@
 /** One opened repository: what the loop's actions work with. Opening it repairs what a crash left behind. */
-import { hostname } from 'node:os';
+import { readdir, rm } from 'node:fs/promises';
+import { homedir, hostname } from 'node:os';
 import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { recoverApply } from '../git/apply.ts';
 import type { Conflict } from '../git/integrate.ts';
 import { createCapturer, type Capturer, type CaptureReport } from '../git/capture.ts';
-import { git, type Repo } from '../git/git.ts';
+import { git, gitText, type Repo } from '../git/git.ts';
 import { clearStaleIndexLock } from '../git/index-lock.ts';
 import { openPrivateIndex, type PrivateIndex } from '../git/private-index.ts';
 import { repairIndex } from '../git/repair.ts';
@@ -36,6 +37,8 @@ export interface RepoSession {
   lastError: ReturnType<typeof failureOf> | undefined;
   /** Trouble with watching, by kind. */
   watchProblems: Map<string, WatchProblem>;
+  /** Files outside the work tree that say what git ignores. */
+  ignoreFiles: readonly string[];
   /** What was warned of once already. */
   warned: Set<string>;
   close(): Promise<void>;
@@ -66,7 +69,8 @@ export async function openSession(config: RepoConfig, log: Log): Promise<RepoSes
 async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log): Promise<RepoSession> {
   const index = openPrivateIndex(repo);
   await checkObjects(repo);
-  const recovered = await recoverApply(repo, index, config.conflict);
+  await dropTemporaryFiles(repo);
+  const recovered = await recoverApply(repo, index, config.conflict, { host: hostName(), sign: config.sign });
   if (recovered !== 'nothing') log.warn('An update of the work tree had been interrupted', { outcome: recovered });
   if ((await clearStaleLock(repo)) === 'cleared') log.warn('Removed a stale index.lock');
   if (await repairIndex(repo)) log.warn('The index was damaged and has been built anew');
@@ -83,9 +87,22 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     conflicts: [],
     lastError: undefined,
     watchProblems: new Map(),
+    ignoreFiles: await findIgnoreFiles(repo),
     warned: new Set(),
     close: () => lock.release(),
   };
+}
+
+async function findIgnoreFiles(repo: Repo): Promise<string[]> {
+  const configured = await gitText(repo, ['config', '--type=path', '--get', 'core.excludesFile'], { expect: [0, 1] });
+  const global = configured === '' ? `${process.env['XDG_CONFIG_HOME'] ?? `${homedir()}/.config`}/git/ignore` : configured;
+  return [`${repo.commonDir}/info/exclude`, global];
+}
+
+/** What a killed process was in the middle of making; with the lock in hand, nobody else is. */
+async function dropTemporaryFiles(repo: Repo): Promise<void> {
+  const names = (await readdir(repo.ownDir)).filter((name) => name.startsWith('tmp-'));
+  await Promise.all(names.map((name) => rm(`${repo.ownDir}/${name}`, { recursive: true, force: true })));
 }
 
 /** Clears an abandoned `index.lock` of anybody's, if there is one. */

@@ -67,7 +67,7 @@ async function factsOf(loop: RepoLoop, agentRuns: boolean, nowMs: number): Promi
     remotes,
     unpublished: behind.length > 0 && typeof local === 'string' ? await countUnpublished(session.repo, local, tips) : 0,
     held: (report?.held ?? []).map(({ path, reason, detail }) => ({ path: rawToDisplay(path), reason, detail })),
-    blocked: session.own.blocked,
+    blocked: session.own.blocked.map(({ path, why }) => ({ path: rawToDisplay(path), why })),
     failed: (report?.failed ?? []).map(({ path, why }) => ({ path: rawToDisplay(path), why })),
     nested: (report?.nested ?? []).map(rawToDisplay),
     movedSubmodules: (report?.movedSubmodules ?? []).map(rawToDisplay),

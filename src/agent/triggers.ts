@@ -11,6 +11,8 @@ import { startWatcher, type WatchProblem } from '../watch/watcher.ts';
 import type { RepoSession } from './repo-session.ts';
 
 export interface Triggers {
+  /** The network came up: connections are tried again at once. */
+  wake(): void;
   /** Listens to the remotes that the branch is published to now. */
   retarget(): Promise<void>;
   close(): Promise<void>;
@@ -28,6 +30,9 @@ const pathsPerCall = 300;
 
 /** @see lookAtHead */
 const busyRetryMs = 100;
+
+/** git writes its config file in several steps. */
+const configRestMs = 200;
 
 /** Files in the git directory whose change may end what made the branch stand still. */
 const headFiles = /^(HEAD|index|MERGE_HEAD|CHERRY_PICK_HEAD|REVERT_HEAD|rebase-merge|rebase-apply|BISECT_LOG|sequencer|info)$/;
@@ -63,6 +68,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   };
   const watcher = startWatcher({
     root: repo.workTree,
+    ignoreFiles: session.ignoreFiles,
     ignoredDirectories: (directories) => ignoredAmong(session, directories),
     onChange: (hint) => sink.post({ type: 'changed', hint }),
     onProblem,
@@ -70,6 +76,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   });
 
   let retry: NodeJS.Timeout | undefined;
+  let reconfigured: NodeJS.Timeout | undefined;
   /** A branch that moved by other hands than ours is worth a whole look. */
   const lookAtHead = async (): Promise<void> => {
     const state = sink.state();
@@ -86,11 +93,22 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
     if (ref !== undefined && head.trim() === `ref: ${ref}` && tip === state.local && !state.standsStill) return;
     sink.post({ type: 'changed', hint: 'all' });
   };
+  /** Remotes or upstreams may be others now. */
+  const lookAtConfig = (): void => {
+    clearTimeout(reconfigured);
+    reconfigured = setTimeout(() => {
+      void retarget().catch((error: unknown) => log.debug('The remotes cannot be read', { error: String(error) }));
+      sink.post({ type: 'changed', hint: 'all' });
+    }, configRestMs);
+  };
+  // What changed before every directory was watched is found by one look afterwards.
+  void watcher.ready.then(() => sink.post({ type: 'changed', hint: 'all' })).catch(() => undefined);
   let ownRef: { close(): void } | undefined;
   let gitDirWatcher: FSWatcher | undefined;
   try {
     gitDirWatcher = watch(repo.gitDir, (_event, name) => {
-      if (name !== null && headFiles.test(name) && (name !== 'index' || sink.state()?.standsStill)) void lookAtHead();
+      if (name === 'config') lookAtConfig();
+      else if (name !== null && headFiles.test(name) && (name !== 'index' || sink.state()?.standsStill)) void lookAtHead();
     });
     gitDirWatcher.on('error', () => undefined);
   } catch (error) {
@@ -115,10 +133,14 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   };
 
   return {
+    wake() {
+      for (const notifier of notifiers.values()) notifier.wake();
+    },
     retarget,
     async close() {
       gitDirWatcher?.close();
       clearTimeout(retry);
+      clearTimeout(reconfigured);
       ownRef?.close();
       await Promise.all([watcher.close(), ...[...notifiers.values()].map((notifier) => notifier.close())]);
     },

@@ -35,6 +35,12 @@ function openLines(text: string): Lines {
   return { lines, insert: (at, content) => void lines.splice(at, 0, `${content}${carriage}`), toText: () => lines.join('\n') };
 }
 
+/** The last line of a section that is neither blank nor a comment. */
+function lastLineOf(section: IniSection): number {
+  const inEntries = section.entries.flatMap(({ segments }) => segments.map(({ line }) => line));
+  return Math.max(section.line, ...inEntries, ...section.problems.map(({ line }) => line));
+}
+
 /** The text with one directory more, written as it is to stand there. */
 export function insertWorkDir(text: string, written: string): string {
   const document = openLines(text.trim() === '' ? newFileText : text);
@@ -43,7 +49,8 @@ export function insertWorkDir(text: string, written: string): string {
   const section = sections.find(isGeneral);
   const setting = `work_dir = ${quoteWord(written)}`;
   if (entry !== undefined) extendEntry(document, entry, quoteWord(written));
-  else if (section !== undefined) document.insert(section.line, setting);
+  // Below a line that is wrong, which could otherwise be taken for a part of the new value.
+  else if (section !== undefined) document.insert(section.problems.length === 0 ? section.line : lastLineOf(section), setting);
   else {
     const end = document.lines.length - 1;
     for (const line of [setting, '[gitsync]', '']) document.insert(end, line);
@@ -108,7 +115,7 @@ function dropWord(text: string, isListed: IsMeant): string | undefined {
     if (word === undefined) continue;
     const lines = splitLines(text);
     const onLine = words.filter(({ line }) => line === word.line);
-    const isRemovable = word.line !== entry.line || (entry.bracketed && words.length === 1);
+    const isRemovable = word.line !== entry.line || (entry.bracketed && entry.segments.length === 1);
     if (onLine.length === 1 && isRemovable) lines.splice(word.line - 1, 1);
     else lines[word.line - 1] = cutWord(lines[word.line - 1] as string, onLine, word);
     return lines.join('\n');
@@ -132,7 +139,7 @@ function dropSection(text: string, isListed: IsMeant): string | undefined {
   if (section === undefined) return undefined;
   const lines = splitLines(text);
   const nextHeader = sections[index + 1]?.line ?? Infinity;
-  let end = Math.max(section.line, ...section.problems.map(({ line }) => line), ...section.entries.flatMap(({ segments }) => segments.map(({ line }) => line)));
+  let end = lastLineOf(section);
   const comments = countWhile(lines, end, (line) => /^[ \t]*[#;]/.test(line));
   // A comment right below belongs to the section, unless it stands right above the next one.
   if (end + comments + 1 < nextHeader) end += comments;

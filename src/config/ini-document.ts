@@ -48,7 +48,7 @@ export function readIni(text: string): IniSection[] {
   const found: IniSection[] = [];
   for (const [index, raw] of splitLines(text).entries()) {
     // A byte order mark counts as a space, so that columns stay what they are.
-    const content = raw.replace(/\r$/, '').replace(/^\ufeff/, ' ');
+    const content = raw.replace(/\r+$/, '').replace(/^\ufeff/, ' ');
     const line = index + 1;
     if (/^[ \t]*(?:[#;]|$)/.test(content)) continue;
     if (/^[ \t]*\[/.test(content)) {

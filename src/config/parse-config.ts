@@ -43,7 +43,7 @@ function makeRepo(changed: Partial<RepoSettings>, path: string, line: number): R
 
 /** Sections by name; those with a name or a header that does not exist are reported. */
 function sortSections(found: readonly IniSection[], report: Report): Record<SectionName, IniSection[]> {
-  const sorted: Record<SectionName, IniSection[]> = { gitsync: [], repo: [] };
+  const sorted = Object.fromEntries(sectionNames.map((name) => [name, [] as IniSection[]])) as Record<SectionName, IniSection[]>;
   for (const section of found) {
     const name = sectionNames.find((known) => known === section.name);
     if (name !== undefined && (sections[name].argument === undefined) === (section.argument === undefined)) sorted[name].push(section);

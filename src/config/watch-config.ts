@@ -48,7 +48,7 @@ function followPlaces(watchers: Map<string, FSWatcher>, file: string, onEvent: (
   const wanted = new Map<string, { directory: string; names: Set<string> }>();
   for (const [directory, names] of findPlaces(file)) {
     // A directory that was removed and made again is another one.
-    const info = statSync(directory, { throwIfNoEntry: false });
+    const info = attempt(() => statSync(directory));
     if (info !== undefined) wanted.set(JSON.stringify([directory, info.dev, info.ino, [...names]]), { directory, names: names.add(basename(directory)) });
   }
   for (const [id, watcher] of watchers) {
@@ -80,26 +80,19 @@ function findPlaces(file: string): Places {
   let path = resolve(file);
   for (let steps = 0; steps < 40; steps++) {
     let [directory, name] = [dirname(path), basename(path)];
-    while (!isDirectory(directory) && directory !== dirname(directory)) [directory, name] = [dirname(directory), basename(directory)];
+    while (!attempt(() => statSync(directory).isDirectory()) && directory !== dirname(directory)) [directory, name] = [dirname(directory), basename(directory)];
     places.set(directory, (places.get(directory) ?? new Set()).add(name));
-    const target = readLink(path);
+    const target = attempt(() => resolve(realpathSync(dirname(path)), readlinkSync(path)));
     if (target === undefined) break;
-    path = resolve(realpathSync(dirname(path)), target);
+    path = target;
   }
   return places;
 }
 
-function isDirectory(path: string): boolean {
+/** A look at something that may be gone by now; a throw would end the agent. */
+function attempt<T>(look: () => T): T | undefined {
   try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
+    return look();
   } catch {
     return undefined;
   }

@@ -16,12 +16,12 @@ export interface MessageInput {
   /** ISO 8601, given by the caller. */
   date: string;
   changes: readonly MessageChange[];
-  /** Config key `message`, with {host} {summary} {paths} {date} {branch}; undefined: `defaultTemplate`. */
+  /** Config key `message`, with {host} {summary} {paths} {date} {branch}; undefined: the default. */
   template: string | undefined;
 }
 
 /** Subject and body where the config names no template. */
-export const defaultTemplate = '{host}: {summary}\n\n{paths}';
+const defaultTemplate = '{host}: {summary}\n\n{paths}';
 
 const subjectColumns = 72;
 /** A path is never cut shorter than this, however long the host's name is. */

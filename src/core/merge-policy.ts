@@ -27,6 +27,8 @@ export interface Version {
   side: Side;
   entry: MergeEntry;
   timeSeconds: number;
+  /** On its own side it has another name; it only comes here because the other side renamed it. */
+  isGuest?: boolean;
 }
 
 /**
@@ -148,8 +150,9 @@ export function typeOf(entry: MergeEntry): 'file' | 'symlink' | 'submodule' {
   return isSubmodule(entry) ? 'submodule' : 'symlink';
 }
 
-/** Newest first; equal times by object id, larger first. A submodule is a directory and keeps its name from files. */
+/** Newest first; equal times by object id, larger first. A submodule is a directory and keeps its name from files; guests come last. */
 function byClaim(a: Version, b: Version): number {
+  if (a.isGuest !== b.isGuest) return a.isGuest === true ? 1 : -1;
   const submoduleFirst = Number(isSubmodule(b.entry)) - Number(isSubmodule(a.entry));
   if (submoduleFirst !== 0) return submoduleFirst;
   if (a.timeSeconds !== b.timeSeconds) return b.timeSeconds - a.timeSeconds;

@@ -3,40 +3,10 @@
  * The driver (agent/repo-loop.ts) carries out one action at a time and reports
  * back with an event.
  */
-import type { ErrorKind, Retry } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import { clean, dueAtMs, isClean, markDirty, putBack, takeBatch, type BatchTimes, type Dirty } from './batch.ts';
 import type { RawPath } from './raw-path.ts';
-
-/** Why a remote is not in step, in terms that decide when to try again. */
-export interface RemoteFailure {
-  kind: ErrorKind | 'unrelated' | 'branch-missing' | 'stopped' | 'refused' | 'unborn';
-  sentence: string;
-  hint: string | undefined;
-  sinceMs: number;
-}
-
-export interface RemoteState {
-  /** The commit that the remote's branch is known to be at; null: it has no such branch yet; undefined: never looked. */
-  tip: string | null | undefined;
-  /** A fetched tip that has not been integrated yet. */
-  toIntegrate: string | undefined;
-  fetchAtMs: number;
-  /** No attempt before then. */
-  retryAtMs: number;
-  failures: number;
-  failure: RemoteFailure | undefined;
-  /** A notifier would tell of a move at once, so polling is rare. */
-  live: boolean;
-  idlePolls: number;
-  /** The remote refuses this branch: new commits go to the fallback branch. */
-  refused: boolean;
-  /** The commit that the fallback branch holds. */
-  fallbackTip: string | undefined;
-  /** With a schedule: whether its time has come and is not used up. */
-  open: boolean;
-  lastSyncMs: number | undefined;
-}
+import { absorbRemote, isNetworkTrouble, newRemote, type RemoteEvent, type RemoteState } from './remote-state.ts';
 
 export interface RepoSettings extends BatchTimes {
   pollMs: number;
@@ -49,7 +19,9 @@ export type Action =
   | { type: 'capture'; scan: ReadonlySet<RawPath> | 'all'; overdue: ReadonlySet<RawPath> }
   | { type: 'fetch'; remote: string }
   | { type: 'integrate'; remote: string; tip: string }
-  | { type: 'publish'; remote: string; commit: string; fallback: boolean };
+  | { type: 'publish'; remote: string; commit: string; fallback: boolean }
+  /** The second look at what updates replaced, and the upkeep of the repository. */
+  | { type: 'tidy' };
 
 export interface RepoState {
   settings: RepoSettings;
@@ -66,45 +38,32 @@ export interface RepoState {
   pausedUntilMs: number;
   captureRetryAtMs: number;
   captureFailures: number;
+  tidyAtMs: number;
   remotes: ReadonlyMap<string, RemoteState>;
 }
 
 export type Event =
   | { type: 'changed'; hint: ReadonlySet<RawPath> | 'all' }
-  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean }
+  /** `leftovers`: incoming versions wait for a place that may be free now. */
+  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean; leftovers: boolean }
   /** `retryMs`: a short wait for a race; undefined: longer each time. */
   | { type: 'capture-failed'; retryMs: number | undefined; random: number }
   /** Another branch is checked out, or the remotes changed: start over with these. */
   | { type: 'targets'; remotes: readonly string[] }
-  | { type: 'remote-moved'; remote: string }
-  | { type: 'remote-live'; remote: string; live: boolean }
-  | { type: 'fetched'; remote: string; tip: string | null }
-  | { type: 'integrated'; remote: string; local: string }
-  | { type: 'not-integrated'; remote: string; why: 'busy' | 'moved' }
-  | { type: 'pushed'; remote: string; commit: string; fallback: boolean }
-  | { type: 'push-rejected'; remote: string }
-  | { type: 'push-refused'; remote: string; sentence: string }
-  | { type: 'remote-failed'; remote: string; failure: Omit<RemoteFailure, 'sinceMs'>; retry: Retry; random: number }
+  | RemoteEvent
   /** The schedule's time has come. */
   | { type: 'schedule' }
+  /** `local`: the branch's commit, where it moved; `again`: something still has to be looked at. */
+  | { type: 'tidied'; local: string | undefined; again: boolean }
   | { type: 'network-up' }
   | { type: 'sync' }
   | { type: 'pause'; untilMs: number }
   | { type: 'resume' }
   | { type: 'tick' };
 
-/** How long to leave a remote alone whose trouble only a person or a new state can end. */
-const onChangeRetryMs = 30 * 60_000;
-/** With a notifier, polling is only a safety net. */
-const livePollFactor = 10;
-/** Polls without news stretch the interval up to this factor. */
-const maxIdleFactor = 5;
-/** A race lost (index locked, branch moved) is tried again this soon. */
-const soonMs = 200;
-
-export function newRemote(nowMs: number): RemoteState {
-  return { tip: undefined, toIntegrate: undefined, fetchAtMs: nowMs, retryAtMs: 0, failures: 0, failure: undefined, live: false, idlePolls: 0, refused: false, fallbackTip: undefined, open: false, lastSyncMs: undefined };
-}
+/** A program that held a replaced file open has this long to write its last words before the second look. */
+const tidySoonMs = 2_000;
+const tidyAgainMs = 10_000;
 
 /** The state at start: everything is looked at once. */
 export function initialState(settings: RepoSettings, remotes: readonly string[], nowMs: number): RepoState {
@@ -119,6 +78,7 @@ export function initialState(settings: RepoSettings, remotes: readonly string[],
     pausedUntilMs: 0,
     captureRetryAtMs: 0,
     captureFailures: 0,
+    tidyAtMs: nowMs + tidyAgainMs,
     remotes: new Map(remotes.map((name) => [name, newRemote(nowMs)])),
   };
 }
@@ -131,11 +91,6 @@ function withRemote(state: RepoState, name: string, change: (remote: RemoteState
 
 function withEachRemote(state: RepoState, change: (remote: RemoteState) => Partial<RemoteState>): RepoState {
   return [...state.remotes.keys()].reduce((next, name) => withRemote(next, name, change), state);
-}
-
-function pollDelayMs(settings: RepoSettings, remote: RemoteState): number {
-  const idle = Math.min(1 + remote.idlePolls / 10, maxIdleFactor);
-  return settings.pollMs * (remote.live ? Math.max(livePollFactor, idle) : idle);
 }
 
 /** Takes in what happened; the action that reported is over. */
@@ -153,62 +108,21 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
     case 'targets':
       return { ...state, remotes: new Map(event.remotes.map((name) => [name, newRemote(nowMs)])) };
     case 'remote-moved':
-      return withRemote(state, event.remote, (remote) => ({ fetchAtMs: nowMs, idlePolls: 0, ...reachable(remote) }));
     case 'remote-live':
-      // What happened before the notifier was there is found by one fetch.
-      return withRemote(state, event.remote, (remote) => ({
-        live: event.live,
-        fetchAtMs: event.live && !remote.live ? nowMs : Math.min(remote.fetchAtMs, nowMs + state.settings.pollMs),
-        ...(event.live ? reachable(remote) : {}),
-      }));
-    case 'fetched':
-      return withRemote({ ...state, busy: undefined }, event.remote, (remote) => {
-        const news = event.tip !== remote.tip;
-        const next = { ...remote, idlePolls: news ? 0 : remote.idlePolls + 1 };
-        const healed = remote.failure !== undefined && remote.failure.kind !== 'refused' ? { failure: undefined } : {};
-        return {
-          tip: event.tip,
-          toIntegrate: event.tip === null || event.tip === state.local ? undefined : event.tip,
-          idlePolls: next.idlePolls,
-          fetchAtMs: nowMs + pollDelayMs(state.settings, next),
-          failures: 0,
-          retryAtMs: 0,
-          ...healed,
-          ...(news ? { refused: false } : {}),
-          ...(event.tip !== null && event.tip === state.local ? { lastSyncMs: nowMs, open: false } : {}),
-        };
-      });
+      return absorbReport(state, event, nowMs);
     case 'integrated':
-      return withRemote({ ...state, busy: undefined, local: event.local }, event.remote, (remote) => ({
-        toIntegrate: undefined,
-        ...(event.local === remote.tip ? { lastSyncMs: nowMs, open: false } : {}),
-      }));
+      return absorbReport({ ...state, busy: undefined, local: event.local, tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) }, event, nowMs);
     case 'not-integrated':
-      return withRemote({ ...state, busy: undefined, dirty: event.why === 'moved' ? markDirty(state.dirty, 'all', nowMs) : state.dirty }, event.remote, () => ({ retryAtMs: nowMs + soonMs }));
+      // Where the branch moved by other hands, it is looked at first.
+      return absorbReport({ ...state, busy: undefined, dirty: event.why === 'moved' ? markDirty(state.dirty, 'all', nowMs) : state.dirty }, event, nowMs);
+    case 'fetched':
     case 'pushed':
-      return withRemote({ ...state, busy: undefined }, event.remote, (remote) =>
-        event.fallback
-          ? { fallbackTip: event.commit, failures: 0 }
-          : { tip: event.commit, failures: 0, retryAtMs: 0, failure: undefined, refused: false, lastSyncMs: nowMs, open: false, fetchAtMs: nowMs + pollDelayMs(state.settings, remote) },
-      );
     case 'push-rejected':
-      return withRemote({ ...state, busy: undefined }, event.remote, (remote) => ({
-        fetchAtMs: nowMs,
-        failures: remote.failures + 1,
-        retryAtMs: remote.failures < 3 ? nowMs : nowMs + soonMs * 2 ** Math.min(remote.failures, 6),
-      }));
     case 'push-refused':
-      return withRemote({ ...state, busy: undefined }, event.remote, (remote) => ({
-        refused: true,
-        failure: { kind: 'refused', sentence: event.sentence, hint: undefined, sinceMs: remote.failure?.sinceMs ?? nowMs },
-      }));
     case 'remote-failed':
-      return withRemote({ ...state, busy: undefined }, event.remote, (remote) => {
-        const failures = remote.failures + 1;
-        const waitMs = event.retry === 'soon' ? soonMs * failures : event.retry === 'backoff' ? backoffMs(failures, event.random) : onChangeRetryMs;
-        const sinceMs = remote.failure?.kind === event.failure.kind ? remote.failure.sinceMs : nowMs;
-        return { failures, retryAtMs: nowMs + waitMs, fetchAtMs: Math.max(remote.fetchAtMs, nowMs + waitMs), failure: { ...event.failure, sinceMs } };
-      });
+      return absorbReport({ ...state, busy: undefined }, event, nowMs);
+    case 'tidied':
+      return { ...state, busy: undefined, local: event.local ?? state.local, tidyAtMs: nowMs + (event.again ? tidyAgainMs : state.settings.fullScanMs) };
     case 'schedule':
       return withEachRemote(state, () => ({ open: true, fetchAtMs: nowMs, retryAtMs: 0 }));
     case 'network-up':
@@ -231,13 +145,8 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
   }
 }
 
-function isNetworkTrouble({ failure }: RemoteState): boolean {
-  return failure !== undefined && ['offline', 'timeout', 'not-found'].includes(failure.kind);
-}
-
-/** A remote that told us something can be reached: waiting for it is over. */
-function reachable(remote: RemoteState): Partial<RemoteState> {
-  return isNetworkTrouble(remote) ? { retryAtMs: 0 } : {};
+function absorbReport(state: RepoState, event: RemoteEvent, nowMs: number): RepoState {
+  return withRemote(state, event.remote, (remote) => absorbRemote(remote, event, { local: state.local, pollMs: state.settings.pollMs, nowMs }));
 }
 
 function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
@@ -256,6 +165,7 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
     captureFailures: 0,
     captureRetryAtMs: 0,
     ...(event.complete ? { nextScanMs: nowMs + state.settings.fullScanMs } : {}),
+    ...(event.leftovers ? { tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) } : {}),
   };
   // A new commit is worth an early attempt where only the network was in the way.
   return moved ? withEachRemote(next, (remote) => (isNetworkTrouble(remote) ? { retryAtMs: Math.min(remote.retryAtMs, nowMs + 1_000) } : {})) : next;
@@ -303,7 +213,7 @@ function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
     }
   }
   if (state.local === undefined) return [state, []];
-  const action = remoteAction(state, nowMs);
+  const action = remoteAction(state, nowMs) ?? (nowMs >= state.tidyAtMs ? { type: 'tidy' as const } : undefined);
   return action === undefined ? [state, []] : start(state, action);
 }
 
@@ -324,7 +234,7 @@ export function wakeAtMs(state: RepoState, nowMs: number): number {
     const waits = (remote.toIntegrate !== undefined && !state.standsStill && remote.failure?.kind !== 'unrelated') || publishAction(state, name, remote) !== undefined;
     return Math.max(remote.retryAtMs, waits ? nowMs : remote.fetchAtMs);
   });
-  return Math.min(capture, ...remotes);
+  return Math.min(capture, state.tidyAtMs, ...remotes);
 }
 
 /** A race that is tried again this soon still counts as under way. */

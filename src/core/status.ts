@@ -1,5 +1,5 @@
 /** What a person is told about one repository: safe or not, why, and the command that helps. */
-import type { RemoteState } from './repo-state.ts';
+import type { RemoteState } from './remote-state.ts';
 
 export type SafetyLevel = 'safe' | 'attention' | 'unsafe';
 

@@ -4,7 +4,7 @@
  */
 import { commitMessage, type MessageInput } from '../core/commit-message.ts';
 import { judge, type Held, type SafetyLimits } from '../core/safety.ts';
-import type { RawPath } from '../core/raw-path.ts';
+import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
 import { commitTree, runCommitHooks, runPostCommitHook } from './commit.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { lockIndex } from './index-lock.ts';
@@ -25,6 +25,8 @@ export interface CaptureRequest {
   allowed: ReadonlySet<RawPath>;
   /** Paths that apply could not put into place: what seems changed there is not the person's doing. */
   keep: ReadonlySet<RawPath>;
+  /** Paths that the last capture held for the size of the batch. */
+  heldForBatch: ReadonlySet<RawPath>;
   /** The root is another directory than before: deletions wait. */
   rootChanged: boolean;
   limits: SafetyLimits;
@@ -82,7 +84,7 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       const off = offBranchReason(head, request.branch) ?? (verdict === 'staged' ? 'staged' : undefined);
       // A fresh private index knows nothing of what was found before.
       const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
-      const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan);
+      const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan, request.allowed);
       const { taken, held, waiting, failed } = await take(repo, index, request, scan);
       if (complete) scannedGeneration = index.generation;
       const outcome = await keep(repo, index, request, head, off, taken);
@@ -107,9 +109,15 @@ async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, sc
     rootChanged: request.rootChanged,
     readFailed: scan.readProblem !== undefined,
     allowed: request.allowed,
+    heldForBatch: request.heldForBatch,
     checkSecrets: request.checkSecrets,
   };
-  const candidates = findings.map((finding) => ({ ...finding, ...(finding.old === null ? {} : { oldOid: finding.old.oid }) }));
+  const newOids = await hashLargeMoves(repo, findings, request.limits);
+  const candidates = findings.map((finding) => ({
+    ...finding,
+    ...(finding.old === null ? {} : { oldOid: finding.old.oid }),
+    ...(newOids.has(finding.path) ? { newOid: newOids.get(finding.path) as string } : {}),
+  }));
   const first = judge(candidates, context);
   const secret = request.checkSecrets ? await holdSecretContent(repo, findingsOf(first.go), request.allowed) : { go: findingsOf(first.go), held: [] };
   const result = await takeFiles(repo, index.file, secret.go, request.overdue);
@@ -125,6 +133,21 @@ async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, sc
     return { taken: [...result.taken, ...late.taken], waiting: [...result.waiting, ...late.waiting], failed: [...result.failed, ...late.failed], held };
   }
   return { ...result, held };
+}
+
+/**
+ * A large file that was only moved must not be held while its old name is
+ * deleted: what may be the other end of a move is hashed first (not written).
+ */
+async function hashLargeMoves(repo: Repo, findings: readonly Finding[], limits: SafetyLimits): Promise<Map<RawPath, string>> {
+  const oids = new Map<RawPath, string>();
+  if (!findings.some(({ kind }) => kind === 'delete')) return oids;
+  const addedBytes = findings.reduce((sum, { kind, sizeBytes }) => sum + (kind === 'delete' ? 0 : sizeBytes), 0);
+  const mayBeHeld = ({ kind, sizeBytes, path }: Finding): boolean => kind === 'add' && isUtf8(path) && (sizeBytes > limits.maxFileSizeBytes || addedBytes > limits.maxBatchBytes);
+  for (const { path } of findings.filter(mayBeHeld)) {
+    oids.set(path, await gitText(repo, ['hash-object', '--', rawToText(path)]));
+  }
+  return oids;
 }
 
 /** Only deletions need to know how many files there are. */

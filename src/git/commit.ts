@@ -15,7 +15,7 @@ export interface CommitOptions {
 }
 
 /** How long a hook or a signature may take before it is ended. */
-const helperDeadlineMs = 60_000;
+const helperDeadlineMs = Number(process.env['GITSYNC_HOOK_DEADLINE_MS'] ?? 60_000);
 
 function identityVariables(name: string, email: string): Record<string, string> {
   return { GIT_AUTHOR_NAME: name, GIT_AUTHOR_EMAIL: email, GIT_COMMITTER_NAME: name, GIT_COMMITTER_EMAIL: email };

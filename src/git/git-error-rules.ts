@@ -47,7 +47,7 @@ export const brokenLineRules: readonly Rule[] = [
 
 /** Our own repository and machine. */
 export const localRules: readonly Rule[] = [
-  { pattern: /No space left on device|Disk quota exceeded|ENOSPC/i, kind: 'no-space', sentence: 'The disk is full.', hint: 'free some space; gitsync goes on by itself' },
+  { pattern: /No space left on device|Disk quota exceeded|Out of diskspace|ENOSPC/i, kind: 'no-space', sentence: 'The disk is full.', hint: 'free some space; gitsync goes on by itself' },
   { pattern: /Read-only file system/i, kind: 'read-only', sentence: 'The file system is read-only.' },
   { pattern: /dubious ownership/i, kind: 'not-a-repository', sentence: 'The repository belongs to someone else, and git refuses to work in it.', hint: 'git config --global --add safe.directory PATH' },
   { pattern: /insufficient permission for adding an object/i, kind: 'failed', sentence: 'A part of .git belongs to someone else.', hint: 'sudo chown -R "$(id -un)" .git' },

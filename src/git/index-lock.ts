@@ -4,7 +4,7 @@
  * commit the index belonged to, so that one left by a crash is recognised.
  */
 import { constants } from 'node:fs';
-import { copyFile, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
+import { copyFile, readFile, rename, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
 import { isAlive, ownIdentity } from '../process/identity.ts';
 import { git, type Repo } from './git.ts';
@@ -15,6 +15,16 @@ export interface IndexLock {
   replaceWith(indexFile: string): Promise<void>;
   /** Lets go without a change. */
   release(): Promise<void>;
+}
+
+/**
+ * Copies an index with its time: git looks again at files that changed in the
+ * moment in which their index was written, and a younger copy would hide them.
+ */
+export async function copyIndex(from: string, to: string): Promise<void> {
+  const { atime, mtime } = await stat(from);
+  await copyFile(from, to, constants.COPYFILE_FICLONE);
+  await utimes(to, atime, mtime);
 }
 
 const marker = 'gitsync index lock';
@@ -34,7 +44,7 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
   return {
     async replaceWith(indexFile) {
       const next = `${repo.ownDir}/index.next`;
-      await copyFile(indexFile, next, constants.COPYFILE_FICLONE);
+      await copyIndex(indexFile, next);
       await rename(next, `${repo.gitDir}/index`);
       await unlink(lockFile).catch(() => undefined);
     },
@@ -76,5 +86,5 @@ async function followBranch(repo: Repo, from: string): Promise<void> {
     from === ''
       ? (await git(repo, ['ls-files', '-z', '--cached'])).stdout.length === 0
       : (await git(repo, ['diff-index', '--cached', '--quiet', from], { expect: [0, 1, 128] })).exitCode === 0;
-  if (stillThere) await git(repo, ['read-tree', '-m', 'HEAD']);
+  if (stillThere) await git(repo, ['read-tree', '-i', '-m', 'HEAD']);
 }

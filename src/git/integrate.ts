@@ -97,7 +97,7 @@ async function integrateRewritten(repo: Repo, request: IntegrateRequest, rewritt
   const { local, remote, rules } = request;
   // Where our branch left the old history; the old tip itself, if we had integrated all of it.
   const base = (await findBase(repo, rewrittenFrom, local)) ?? rewrittenFrom;
-  const trees = (await gitText(repo, ['rev-parse', '--verify', ...[base, local, remote].map((commit) => `${commit}^{tree}`)])).split('\n') as [string, string, string];
+  const trees = (await gitText(repo, ['rev-parse', ...[base, local, remote].map((commit) => `${commit}^{tree}`)])).split('\n') as [string, string, string];
   const asRemote: Integration = { kind: 'rewritten', commit: remote, conflicts: [], reapplied: 0 };
   if (base === local || trees[0] === trees[1]) return asRemote;
   const tips = (await readTips(repo, [local, remote])) as [Tip, Tip];

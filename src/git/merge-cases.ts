@@ -87,21 +87,19 @@ function restoreOriginals(outcome: MergeOutcome, order: readonly [Side, Side], o
   for (const { type, paths } of outcome.messages) {
     const [first, second, third] = paths as [RawPath, RawPath, RawPath];
     if (type === messageTypes.renamedTwoWays) {
-      const names = own[order[0]].has(second) ? ([second, third] as const) : ([third, second] as const);
-      order.forEach((side, i) => {
-        const slots = slotsOf(names[i] as RawPath);
-        slots.sides[side] = own[side].get(names[i] as RawPath);
-        slots.otherName = names[1 - i] as RawPath;
-        slots.isRename = true;
-      });
+      for (const [side, name, otherName] of [[order[0], second, third], [order[1], third, second]] as const) {
+        const slots = slotsOf(name);
+        slots.sides[side] = own[side].get(name);
+        Object.assign(slots, { otherName, isRename: true });
+      }
     } else if (type === messageTypes.renameCollides) {
       // One side renamed `second` to `first`, the other edited it in the same place.
-      const renamer = order.find((side) => !own[side].has(second));
-      const editor = order.find((side) => side !== renamer) as Side;
-      const edited = own[editor].get(second);
       const slots = slotsOf(first);
-      for (const side of order) if (side === renamer) slots.sides[side] = own[side].get(first);
-      if (renamer !== undefined && edited !== undefined) slots.extra.push({ side: editor, entry: edited, timeSeconds: 0, from: second });
+      for (const side of order) {
+        const edited = own[side].get(second);
+        if (edited === undefined) slots.sides[side] = own[side].get(first);
+        else slots.extra.push({ side, entry: edited, timeSeconds: 0, from: second, isGuest: true });
+      }
     }
   }
 }

@@ -3,11 +3,11 @@ import type { ConflictRule } from '../core/conflict-rule.ts';
 import { conflictCopyPath } from '../core/conflict-name.ts';
 import {
   decide, looksMachineWritten, machineConflictsWithCopies, machineConflictWindowSeconds, policyFor,
-  type Conflict, type Decision, type Side, type Version,
+  type Conflict, type Decision, type Side,
 } from '../core/merge-policy.ts';
 import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import type { Repo } from './git.ts';
-import { needsSideEntries, readCases, type MergeCase, type MergeCases } from './merge-cases.ts';
+import { needsSideEntries, readCases, type MergeCase, type MergeCases, type UndatedVersion } from './merge-cases.ts';
 import { countRecentConflicts, readSideHistory, type Tip, type Touch } from './merge-history.ts';
 import { mergeHunks } from './merge-hunks.ts';
 import { findInvalidResults } from './merge-structured.ts';
@@ -34,7 +34,7 @@ export interface MergeRequest {
 export type MergeResult = { kind: 'merged'; tree: string; conflicts: Conflict[] } | { kind: 'stopped'; policy: 'branch' | 'pause'; paths: RawPath[] };
 
 /** A version with the commit that made it. */
-interface DatedVersion extends Version {
+interface DatedVersion extends UndatedVersion {
   touch: Touch;
 }
 
@@ -109,9 +109,9 @@ async function decideAll(repo: Repo, request: MergeRequest, cases: readonly Merg
     const policy = policyFor(request.rules, conflict.path);
     const prefer = policy === 'ours' ? 'local' : policy === 'theirs' ? 'remote' : undefined;
     const machineWritten = prefer === undefined && isNoise(conflict.path);
-    const versions = conflict.versions.map(({ side, entry, from }): DatedVersion => {
-      const touch = histories[side].touchOf(from, entry.oid);
-      return { side, entry, timeSeconds: touch.timeSeconds, touch };
+    const versions = conflict.versions.map((version): DatedVersion => {
+      const touch = histories[version.side].touchOf(version.from, version.entry.oid);
+      return { ...version, timeSeconds: touch.timeSeconds, touch };
     });
     const decision = decide({ ...conflict, versions }, { prefer, copies: !machineWritten, emptyOid: emptyBlobs[repo.oidLength] ?? '' });
     return { conflict, decision, machineWritten };
@@ -126,7 +126,7 @@ async function mergeProse(repo: Repo, decided: readonly Decided[]): Promise<Map<
     prose.map(({ conflict, decision }) => ({
       base: (conflict.base as Entry).oid,
       preferred: (decision.at?.version as DatedVersion).entry.oid,
-      other: (conflict.versions.find(({ side }) => side !== decision.winner) as Version).entry.oid,
+      other: (conflict.versions.find(({ side }) => side !== decision.winner) as UndatedVersion).entry.oid,
     })),
   );
   return new Map(prose.flatMap(({ conflict }, i) => (oids[i] === undefined ? [] : [[conflict.path, oids[i]] as const])));

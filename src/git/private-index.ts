@@ -3,9 +3,9 @@
  * holds, with git's stat cache. A person's own index is only ever replaced by
  * a copy of it, under `index.lock`, and only where it equalled HEAD.
  */
-import { constants } from 'node:fs';
-import { copyFile, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { git, type Repo } from './git.ts';
+import { copyIndex } from './index-lock.ts';
 import { isUtf8, joinNul, type RawPath } from '../core/raw-path.ts';
 
 /** `clean`: the person's index equals HEAD. `staged`: they staged something, or left conflicts. */
@@ -70,7 +70,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       const verdict: IndexVerdict = user === '' && commit !== undefined ? 'clean' : await compareUserIndex(repo, commit);
       if (user === '') await rm(file, { force: true });
       else {
-        await copyFile(userFile, `${file}.new`, constants.COPYFILE_FICLONE);
+        await copyIndex(userFile, `${file}.new`);
         await rename(`${file}.new`, file);
       }
       if (commit === undefined) await git(repo, ['read-tree', '--empty'], { indexFile: file });
@@ -80,7 +80,8 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       return verdict;
     },
     async moveTo(tree, changed) {
-      await git(repo, ['read-tree', '-m', tree], { indexFile: file });
+      // -i: what lies in the work tree by now is none of its business.
+      await git(repo, ['read-tree', '-i', '-m', tree], { indexFile: file });
       if (changed.length === 0) return;
       if (changed.length > refreshEachUpTo || !changed.every(isUtf8)) {
         await git(repo, ['update-index', '-q', '--refresh'], { indexFile: file, expect: [0, 1] });

@@ -95,9 +95,14 @@ async function push(repo: Repo, target: PublishTarget, commit: string, options: 
     env: { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: `remote.${remote}.mirror`, GIT_CONFIG_VALUE_0: 'false' },
   });
   const outcome = await readOutcome(repo, target, result);
-  // git moves the tracking ref itself only where remote.NAME.fetch names it.
-  if ((outcome.kind === 'pushed' || outcome.kind === 'up-to-date') && (await readRef(repo, tracking)) !== commit) await setOwnRef(repo, tracking, commit, 'push');
+  if (outcome.kind === 'pushed' || outcome.kind === 'up-to-date') await moveTrackingRef(repo, tracking, commit);
   return outcome;
+}
+
+/** git does it itself where remote.NAME.fetch names the branch. What is in the way of the ref goes with the next fetch; the push was good all the same. */
+async function moveTrackingRef(repo: Repo, tracking: string, commit: string): Promise<void> {
+  if ((await readRef(repo, tracking)) === commit) return;
+  await setOwnRef(repo, tracking, commit, 'push').catch((error: unknown) => repo.log.debug('The tracking ref was not moved', { ref: tracking, error: String(error) }));
 }
 
 /** Reads `FLAG \t FROM:TO \t SUMMARY (REASON)` (git-push(1), OUTPUT). */
@@ -122,8 +127,8 @@ async function readOutcome(repo: Repo, { remote, branch }: PublishTarget, result
 async function readFailure(repo: Repo, remote: string, result: GitResult): Promise<PublishOutcome> {
   const error = await explainRemoteFailure(repo, remote, 'push', result);
   if (lastingKinds.includes(error.kind)) return refused(error, remoteWordsOf(result.stderr));
-  // git itself says nothing when a pre-push hook fails; the hook may have named a cause that passes.
-  if (repo.hooks && result.exitCode === 1 && error.kind === 'failed') {
+  // git itself says nothing when a pre-push hook fails, save by exit code 1; the hook (LFS's, say) may have named a cause that passes.
+  if (repo.hooks && result.exitCode === 1 && error.kind !== 'auth' && !passingKinds.includes(error.kind)) {
     return refused(new GitsyncError('hook', 'The pre-push hook refused it.', { cause: error, hint: `git push ${remote}, by hand, or set hooks = no` }), essenceOf(result.stderr));
   }
   throw error;

@@ -50,14 +50,16 @@ function pathspecs(paths: ReadonlySet<RawPath> | 'all'): string[] {
  * Lists the changed, new and missing files among `paths` (files or
  * directories), or in the whole work tree.
  */
-export async function scanWorkTree(repo: Repo, indexFile: string, paths: ReadonlySet<RawPath> | 'all'): Promise<Scan> {
+export async function scanWorkTree(repo: Repo, indexFile: string, paths: ReadonlySet<RawPath> | 'all', allowed: ReadonlySet<RawPath>): Promise<Scan> {
+  const scan: Scan = { findings: [], nested: [], movedSubmodules: [], readProblem: undefined };
+  if (paths !== 'all' && paths.size === 0) return scan;
   const limit = pathspecs(paths);
   const options = { indexFile, env: { GIT_LITERAL_PATHSPECS: '1' } };
   const [tracked, others] = await Promise.all([
     git(repo, ['diff-files', '-z', '--raw', '--no-renames', '--ignore-submodules=dirty', ...limit], options),
     git(repo, ['ls-files', '-z', '--others', '--exclude-standard', ...limit], options),
   ]);
-  const scan: Scan = { findings: [], nested: [], movedSubmodules: [], readProblem: readProblemIn(tracked.stderr + others.stderr) };
+  scan.readProblem = readProblemIn(tracked.stderr + others.stderr);
   const addFinding = (path: RawPath, old: Entry | null): void => {
     try {
       const stat = statOf(repo, path);
@@ -75,7 +77,7 @@ export async function scanWorkTree(repo: Repo, indexFile: string, paths: Readonl
   }
   for (const path of splitNul(others.stdout)) {
     if (path.endsWith('/')) scan.nested.push(path.slice(0, -1) as RawPath);
-    else if (!isTransientName(path)) addFinding(path, null);
+    else if (allowed.has(path) || !isTransientName(path)) addFinding(path, null);
   }
   return scan;
 }

@@ -52,6 +52,8 @@ export function guardDirectory(path: string, options: GuardOptions): DirectoryGu
   let isClosed = false;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> = Promise.resolve();
+  /** A look that has not begun yet serves everyone who asks for one. */
+  let queued: Promise<void> | undefined;
 
   const becomeGone = (why: string): void => {
     phase = 'gone';
@@ -68,6 +70,7 @@ export function guardDirectory(path: string, options: GuardOptions): DirectoryGu
     if (isBack) options.onBack();
   };
   const lookOnce = async (): Promise<void> => {
+    queued = undefined;
     clearTimeout(timer);
     const sight = await lookAt(path, options.marker);
     if (isClosed) return;
@@ -76,7 +79,7 @@ export function guardDirectory(path: string, options: GuardOptions): DirectoryGu
     timer = setTimeout(() => void check(), phase === 'here' ? presentCheckMs : (options.goneCheckMs ?? 1_000)).unref();
   };
   const check = async (): Promise<boolean> => {
-    if (!isClosed) running = running.then(lookOnce);
+    if (!isClosed) running = queued ??= running.then(lookOnce);
     await running;
     return phase === 'here';
   };

@@ -1,10 +1,10 @@
 /** Watching on a local disk under Linux: one kernel watch for each directory. */
 import { absoluteOf, type RawPath } from '../core/raw-path.ts';
 import { createChangeBatch } from './change-batch.ts';
-import { countKernelEvent, onKernelQueueOverflow, readInotifyLimit } from './kernel-queue.ts';
+import { countKernelEvent, onKernelQueueOverflow } from './kernel-queue.ts';
 import { openKernelWatch } from './kernel-watch.ts';
 import { startTreeWatcher } from './tree-watcher.ts';
-import { describeWatchLimit } from './watch-limit.ts';
+import { describeWatchLimit, readMaxQueuedEvents, readWatchLimits } from './watch-limit.ts';
 import type { Watcher, WatchOptions } from './watcher.ts';
 
 const rootPath = '' as RawPath;
@@ -13,10 +13,6 @@ const tryAgainMs = 10 * 60_000;
 /** A scan of 1 000 directories takes git some 150 ms; this keeps scanning below about 3 % of one core. */
 function scanIntervalMs(directoryCount: number): number {
   return Math.max(10_000, directoryCount * 5);
-}
-
-function readWatchLimits(): string {
-  return `${readInotifyLimit('max_user_watches')} ${readInotifyLimit('max_user_instances')}`;
 }
 
 /**
@@ -64,7 +60,7 @@ export function startDirectoryWatcher(options: WatchOptions): Watcher {
     onRefused: scanInstead,
     isWatching: () => scanTimer === undefined,
   });
-  const stopCounting = onKernelQueueOverflow(options.maxQueuedEvents ?? readInotifyLimit('max_queued_events') ?? 16_384, () => {
+  const stopCounting = onKernelQueueOverflow(options.maxQueuedEvents ?? readMaxQueuedEvents(), () => {
     log.debug('Events may have been lost, looking at everything', { root });
     batch.addAll();
     // Directories among the lost ones are not watched yet, and watched ones may be others by now.

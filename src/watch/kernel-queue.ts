@@ -2,7 +2,6 @@
  * The one inotify queue that all watchers of this process share (libuv keeps a
  * single inotify instance for each event loop), and when it may have overflowed.
  */
-import { readFileSync } from 'node:fs';
 import { createBurstCounter, type BurstCounter } from '../core/burst.ts';
 
 interface Listener {
@@ -47,14 +46,4 @@ export function onKernelQueueOverflow(limit: number, onOverflow: () => void): ()
   const listener = { counter: createBurstCounter(limit), onOverflow };
   listeners.add(listener);
   return () => void listeners.delete(listener);
-}
-
-/** An inotify limit (`max_queued_events`, `max_user_watches`, `max_user_instances`), or undefined where it cannot be read. */
-export function readInotifyLimit(name: string): number | undefined {
-  try {
-    const value = Number(readFileSync(`/proc/sys/fs/inotify/${name}`, 'utf8'));
-    return Number.isInteger(value) && value > 0 ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }

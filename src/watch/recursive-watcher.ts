@@ -3,6 +3,7 @@ import { existsSync, watch, type FSWatcher } from 'node:fs';
 import { rawToText, splitRaw, type RawPath } from '../core/raw-path.ts';
 import { createChangeBatch } from './change-batch.ts';
 import { guardDirectory } from './directory-guard.ts';
+import type { EventType } from './kernel-watch.ts';
 import type { Watcher, WatchOptions } from './watcher.ts';
 
 /** Where a path lies: in the work tree proper, in an ignored directory, or in a nested repository (which one). */
@@ -60,12 +61,14 @@ export function startRecursiveWatcher(options: WatchOptions): Watcher {
     }
     sorting = undefined;
   };
-  const onEvent = (name: Buffer | string | null): void => {
+  const onEvent = (type: EventType, name: Buffer | string | null): void => {
     // No name: the system lost track (a full buffer on Windows).
     if (name === null) return batch.addAll();
     const text = Buffer.from(name).toString('latin1');
     const path = (process.platform === 'win32' ? text.replaceAll('\\', '/') : text) as RawPath;
     const parts = path.split('/');
+    // The root may be going, with what is in it.
+    if (type === 'rename' && parts.length === 1) void guard.check();
     const gitAt = parts.indexOf('.git');
     if (gitAt === 0 && path !== '.git/info/exclude') return;
     // A directory became a nested repository, or ceases to be one.
@@ -82,7 +85,7 @@ export function startRecursiveWatcher(options: WatchOptions): Watcher {
   const open = (): void => {
     watcher?.close();
     try {
-      watcher = watch(root, { recursive: true, persistent: false, encoding: 'buffer' }, (_, name) => onEvent(name));
+      watcher = watch(root, { recursive: true, persistent: false, encoding: 'buffer' }, onEvent);
       watcher.on('error', () => void guard.check());
     } catch (error) {
       log.warn('The work tree cannot be watched', { root, error: String(error) });

@@ -64,7 +64,7 @@ export function startTreeWatcher(options: WatchOptions, parts: TreeWatcherParts)
     },
   });
   const ignoreWatches = (options.ignoreFiles ?? defaultIgnoreFiles(root)).map((file) =>
-    watchPaths(dirname(file), [basename(file)], () => tree.refresh(rootPath), { marker: '', goneCheckMs: 10_000 }));
+    watchPaths(dirname(file), [basename(file)], () => parts.isWatching() && tree.refresh(rootPath), { marker: '', goneCheckMs: 10_000 }));
   const start = async (): Promise<void> => {
     if (await guard.check()) await tree.watchAll();
     await Promise.all(ignoreWatches.map((watch) => watch.ready));

@@ -200,6 +200,14 @@ describe('capture holds back', () => {
     expect(filesAt(root).every((name) => name.startsWith('moved/'))).toBe(true);
   });
 
+  test('not a large file that was only renamed', async () => {
+    const root = tempRepo({ 'film.bin': Buffer.alloc(5_000, 1) });
+    renameSync(join(root, 'film.bin'), join(root, 'movie.bin'));
+    const report = await captureOnce(root, { limits: { maxFileSizeBytes: 1_000, maxBatchBytes: 1_000_000 } });
+    expect(report.held).toEqual([]);
+    expect(filesAt(root)).toEqual(['movie.bin']);
+  });
+
   test('every deletion when the root is another directory than before', async () => {
     const root = tempRepo({ 'a.txt': 'a\n', 'b.txt': 'b\n' });
     rmSync(join(root, 'a.txt'));

@@ -36,6 +36,18 @@ describe('publishBranch', () => {
     expect(sh(root, 'rev-parse', 'refs/remotes/x=y/tief/Größe')).toBe(commit);
   });
 
+  test('has pushed also where a stale tracking ref is in the way of the new one', async () => {
+    const { remote, a } = twoMachines();
+    const commit = sh(a, 'rev-parse', 'main');
+    sh(a, 'update-ref', 'refs/remotes/origin/x', commit);
+    const target = { remote: 'origin', branch: 'x/y' };
+    const repo = await openRepo(a);
+    expect(await publishBranch(repo, target, commit)).toEqual({ kind: 'pushed', from: undefined });
+    expect(sh(remote, 'rev-parse', 'x/y')).toBe(commit);
+    expect(await integratedTip(repo, target)).toBe(commit);
+    expect(await fetchBranch(repo, target)).toMatchObject({ kind: 'fetched', tip: commit });
+  });
+
   test('makes the upstream of a new branch, but changes none that is there', async () => {
     const remote = bareRemote();
     const root = tempRepo({ f: '1' });
@@ -142,7 +154,7 @@ describe('hooks', () => {
 
   test('a pre-push hook refuses with hooks on', async () => {
     const { a } = twoMachines();
-    addHook(`${a}/.git`, 'pre-push', 'echo "run the tests first" >&2; exit 1');
+    addHook(`${a}/.git`, 'pre-push', 'echo "run the tests first: report does not exist" >&2; exit 1');
     const commit = commitFiles(a, { x: '1' });
     const outcome = await publishBranch(await openRepo(a, { hooks: true }), main, commit);
     expect(outcome).toMatchObject({ kind: 'refused', reason: expect.stringContaining('run the tests first'), error: { kind: 'hook' } });

@@ -20,6 +20,8 @@ export interface LabCommit {
   committed?: number;
   message?: string;
   author?: string;
+  /** Branches that this commit also has as parents; its files are still given relative to its first parent. */
+  merges?: string[];
 }
 
 export interface Lab {
@@ -54,7 +56,7 @@ function branchCommands(branch: string, from: string | undefined, commits: reado
     return [
       Buffer.from(`commit refs/heads/${branch}\nauthor ${author} ${commit.time} +0000\ncommitter ${author} ${commit.committed ?? commit.time} +0000\ndata ${message.length}\n`),
       message,
-      Buffer.from(`\n${start}`),
+      Buffer.from(`\n${start}${(commit.merges ?? []).map((name) => `merge refs/heads/${name}\n`).join('')}`),
       ...Object.entries(commit.files).map(([path, content]) => fileCommand(path, content)),
       Buffer.from('\n'),
     ];
@@ -85,6 +87,17 @@ export function makeLab(base: Record<string, Content>, a: Record<string, Content
   ]);
   const [baseId = '', aId = '', bId = ''] = sh(one, 'rev-parse', 'base', 'a', 'b').split('\n');
   return { one, two: copyRepo(one), base: baseId, a: aId, b: bId };
+}
+
+/** Two machines that both have `commit` and went on from there, each with commits of its own. */
+export function continueFrom(lab: Lab, commit: string, a: LabCommit[], b: LabCommit[]): Lab {
+  sh(lab.one, 'update-ref', 'refs/heads/base', commit);
+  importBranches(lab.one, [
+    { name: 'a', from: 'base', commits: a },
+    { name: 'b', from: 'base', commits: b },
+  ]);
+  const [aTip = '', bTip = ''] = sh(lab.one, 'rev-parse', 'a', 'b').split('\n');
+  return { one: lab.one, two: copyRepo(lab.one), base: commit, a: aTip, b: bTip };
 }
 
 /** What a commit holds: content by path (`->` before a symlink's target, `@` before a submodule's commit, `+x` after an executable's name). */

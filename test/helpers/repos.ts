@@ -1,21 +1,12 @@
 /** Real repositories in temporary places. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync, existsSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync, readFileSync, existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-const made: string[] = [];
-
-process.on('exit', () => {
-  if (process.env['GITSYNC_KEEP_TMP'] === '1') console.error(`kept: ${made.join(' ')}`);
-  else for (const path of made) rmSync(path, { recursive: true, force: true });
-});
-
-/** A new temporary directory that goes when the test process ends (kept with GITSYNC_KEEP_TMP=1). */
+/** A new temporary directory that goes when the test file ends (kept with GITSYNC_KEEP_TMP=1). */
 export function tempDir(label = 'dir'): string {
-  const path = mkdtempSync(join(tmpdir(), `gitsync-test-${label}-`));
-  made.push(path);
-  return path;
+  return mkdtempSync(join(tmpdir(), `${label}-`));
 }
 
 /** Runs stock git in a directory and returns its output without the last newline. */

@@ -1,11 +1,20 @@
 /** Tests for parts that not every machine has: skipped loudly, or failed where GITSYNC_REQUIRE names them. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { describe } from '@jest/globals';
 
 function has(program: string): boolean {
   try {
     execFileSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore', env: { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` } });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Many containers have the program but may not make a user namespace. */
+function canMakeUserNamespace(): boolean {
+  try {
+    execFileSync('unshare', ['-Ur', 'true'], { stdio: 'ignore' });
     return true;
   } catch {
     return false;
@@ -19,7 +28,7 @@ const parts = {
   'git-lfs': () => has('git-lfs'),
   strace: () => has('strace'),
   tmpfs: () => process.getuid?.() === 0 && process.platform === 'linux',
-  userns: () => existsSync('/proc/self/ns/user') && has('unshare'),
+  userns: canMakeUserNamespace,
 } satisfies Record<string, () => boolean>;
 
 export type Part = keyof typeof parts;

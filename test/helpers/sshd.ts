@@ -1,10 +1,17 @@
 /** A real sshd on 127.0.0.1 with keys of its own, for one test file. */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
+import { afterAll } from '@jest/globals';
 import { converge } from './converge.ts';
 import { tempDir } from './repos.ts';
+
+const servers = new Set<ChildProcess>();
+
+// A test that fails must leave no server behind; jest runs no 'exit' listeners of a test file.
+afterAll(() => servers.forEach((server) => server.kill('SIGKILL')));
 
 export interface TestSshd {
   port: number;
@@ -12,6 +19,15 @@ export interface TestSshd {
   sshCommand: string;
   /** `ssh://USER@127.0.0.1:PORT/PATH` */
   url(path: string): string;
+  /** The server's public key, as in known_hosts. */
+  hostKey: string;
+  /** Files: the client's private key, and where the server is known. */
+  clientKey: string;
+  knownHosts: string;
+  /** How many connections the server has let in. */
+  accepted(): number;
+  /** Ids of the ssh clients that run with this server's configuration. */
+  clients(): number[];
   /** Ids of the running processes that the server started for a client and whose command line holds `text`. */
   processes(text: string): number[];
   stop(): Promise<void>;
@@ -59,17 +75,16 @@ function commandOf(pid: number): string {
   }
 }
 
-/**
- * Starts sshd.
- * @param keyOptions what stands before the key in authorized_keys, such as `command="..."`
- */
-export async function startSshd(options: { keyOptions?: string; port?: number } = {}): Promise<TestSshd> {
+function pids(): number[] {
+  return readdirSync('/proc').map(Number).filter((pid) => pid > 0 && isRunning(pid));
+}
+
+/** The files of one server: keys, configuration of both sides, log. */
+function prepare(port: number, keyOptions: string | undefined): string {
   const directory = tempDir('sshd');
-  const user = userInfo().username;
-  const port = options.port ?? (await freePort());
   for (const name of ['host', 'client']) execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${directory}/${name}`]);
   const key = readFileSync(`${directory}/client.pub`, 'utf8');
-  writeFileSync(`${directory}/authorized_keys`, `${options.keyOptions === undefined ? '' : `${options.keyOptions} `}${key}`, { mode: 0o600 });
+  writeFileSync(`${directory}/authorized_keys`, `${keyOptions === undefined ? '' : `${keyOptions} `}${key}`, { mode: 0o600 });
   writeFileSync(`${directory}/known_hosts`, `[127.0.0.1]:${port} ${readFileSync(`${directory}/host.pub`, 'utf8')}`);
   writeFileSync(
     `${directory}/ssh_config`,
@@ -80,21 +95,38 @@ export async function startSshd(options: { keyOptions?: string; port?: number } 
     `Port ${port}\nListenAddress 127.0.0.1\nHostKey ${directory}/host\nAuthorizedKeysFile ${directory}/authorized_keys\nStrictModes no\nUsePAM no\nPidFile none\n` +
       `PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\nMaxStartups 100\nPrintMotd no\n`,
   );
+  writeFileSync(`${directory}/log`, '');
+  return directory;
+}
+
+/**
+ * Starts sshd.
+ * @param options.keyOptions what stands before the key in authorized_keys, such as `command="..."`
+ * @param options.like a stopped server whose port, keys and log the new one takes over
+ */
+export async function startSshd(options: { keyOptions?: string; like?: TestSshd } = {}): Promise<TestSshd> {
+  const user = userInfo().username;
+  const port = options.like?.port ?? (await freePort());
+  const directory = options.like === undefined ? prepare(port, options.keyOptions) : dirname(options.like.knownHosts);
   // sshd of root separates its privileges in this directory.
   if (process.getuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', `${directory}/sshd_config`], { stdio: ['ignore', 'ignore', 'pipe'] });
   child.stderr.on('data', (text: Buffer) => appendFileSync(`${directory}/log`, text));
   const ended = new Promise((resolve) => child.on('exit', resolve));
-  process.on('exit', () => child.kill('SIGKILL'));
+  servers.add(child);
+  child.on('exit', () => servers.delete(child));
   await converge(`sshd listens (see ${directory}/log)`, () => isListening(port));
   return {
     port,
     sshCommand: `ssh -F ${directory}/ssh_config`,
+    hostKey: readFileSync(`${directory}/host.pub`, 'utf8').trim(),
+    clientKey: `${directory}/client`,
+    knownHosts: `${directory}/known_hosts`,
+    accepted: () => readFileSync(`${directory}/log`, 'utf8').split('Accepted publickey').length - 1,
+    clients: () => pids().filter((pid) => commandOf(pid).startsWith(`ssh -F ${directory}/`)),
     url: (path) => `ssh://${user}@127.0.0.1:${port}${path}`,
     processes: (text) =>
-      readdirSync('/proc')
-        .map(Number)
-        .filter((pid) => pid > 0 && isRunning(pid) && commandOf(pid).includes(text) && environOf(pid).includes(` 127.0.0.1 ${port}\0`)),
+      pids().filter((pid) => commandOf(pid).includes(text) && environOf(pid).includes(` 127.0.0.1 ${port}\0`)),
     async stop() {
       child.kill('SIGTERM');
       await ended;

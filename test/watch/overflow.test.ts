@@ -4,7 +4,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { tempDir } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
-import { readInotifyLimit } from '../../src/watch/kernel-queue.ts';
+import { readMaxQueuedEvents } from '../../src/watch/watch-limit.ts';
 import { closeAllWatchers, put, untilCovered, untilEditsAreNamed, watching } from './watching.ts';
 
 afterEach(closeAllWatchers);
@@ -23,7 +23,7 @@ test('reports everything once a burst may have filled the queue, and not for as 
 
 describeWith(['linux'], 'a kernel queue that really overflows', () => {
   test('loses no directory for good: those made while events were dropped are watched too', async () => {
-    const limit = readInotifyLimit('max_queued_events') ?? 16_384;
+    const limit = readMaxQueuedEvents();
     // A machine set to a huge queue would take minutes to fill it.
     expect(limit).toBeLessThan(200_000);
     const root = tempDir('watch');

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { sh, tempDir, tempRepo } from '../helpers/repos.ts';
+import { describeWith } from '../helpers/requires.ts';
 import { closeAllWatchers, put, untilEditsAreNamed, watching } from './watching.ts';
 
 afterEach(closeAllWatchers);
@@ -14,9 +16,7 @@ test('says that the root is gone when it is deleted, and watches it again when i
   await converge('the problem', () => watched.problems.some(({ kind }) => kind === 'root-gone'));
   await converge('no watches', () => watched.watcher.watchCount === 0);
   watched.forget();
-  // An empty directory is what an unmounted drive leaves: it does not count.
-  mkdirSync(root);
-  mkdirSync(join(root, 'd'));
+  mkdirSync(join(root, 'd'), { recursive: true });
   sh(root, 'init', '-q');
   await converge('everything reported', () => watched.reported.has('all'));
   await untilEditsAreNamed(watched, 'd/a.txt');
@@ -49,4 +49,35 @@ test('waits for a root that is not there at first', async () => {
   put(root, 'd/a.txt');
   await converge('everything reported', () => watched.reported.has('all'));
   await untilEditsAreNamed(watched, 'd/a.txt');
+});
+
+describeWith(['tmpfs'], 'a drive of its own', () => {
+  test('says that the root is gone when it is unmounted, and does not take the bare mount point for it', async () => {
+    const root = tempDir('drive');
+    const mount = (): void => void execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'gitsync-test', root]);
+    const unmount = (): void => void execFileSync('umount', [root]);
+    const plug = (): void => {
+      mount();
+      sh(root, 'init', '-q');
+    };
+    plug();
+    try {
+      const watched = await watching(root);
+      unmount();
+      await converge('the problem', () => watched.problems.length === 1);
+      expect(watched.problems).toMatchObject([{ kind: 'root-gone' }]);
+      await converge('no watches', () => watched.watcher.watchCount === 0);
+      watched.forget();
+      // A directory is at that place, but without the .git that it had.
+      put(root, 'on-the-mount-point.txt');
+      expect(watched.reported.size + watched.watcher.watchCount).toBe(0);
+      plug();
+      await converge('everything reported', () => watched.reported.has('all'));
+      await untilEditsAreNamed(watched, 'd/a.txt');
+      expect(watched.problems).toHaveLength(1);
+    } finally {
+      await closeAllWatchers();
+      unmount();
+    }
+  });
 });

@@ -1,0 +1,38 @@
+/** The second look at what updates replaced, another try at what was blocked, and the repository's upkeep. */
+import type { Event } from '../core/repo-state.ts';
+import { checkTrash } from '../git/apply.ts';
+import { dropOldRefs, packObjects } from '../git/upkeep.ts';
+import { resolveCommit } from '../git/refs.ts';
+import { changeOwnState } from './own-state.ts';
+import type { RepoSession } from './repo-session.ts';
+import { applyLateEdits, hasLeftovers, updateWorkTree } from './update-work-tree.ts';
+
+/** How often the repository is packed and old snapshots are let go. */
+const upkeepEveryMs = 24 * 60 * 60_000;
+
+export async function performTidy(session: RepoSession): Promise<Event> {
+  const { waiting } = await checkTrash(session.repo);
+  const local = await bringInLeftovers(session);
+  await doUpkeep(session, Date.now());
+  return { type: 'tidied', local, again: waiting > 0 };
+}
+
+/** Late edits, and versions that could not be put into place before; returns where the branch is now, if it moved. */
+async function bringInLeftovers(session: RepoSession): Promise<string | undefined> {
+  if (session.branch === undefined) return undefined;
+  const ref = `refs/heads/${session.branch}`;
+  const from = await resolveCommit(session.repo, ref);
+  if (from === undefined) return undefined;
+  const late = await applyLateEdits(session, ref, from);
+  if (late?.kind === 'applied') return late.commit;
+  if (!hasLeftovers(session)) return undefined;
+  const again = await updateWorkTree(session, { ref, from, to: from });
+  return again.kind === 'applied' ? again.commit : undefined;
+}
+
+async function doUpkeep(session: RepoSession, nowMs: number): Promise<void> {
+  if (nowMs - session.own.lastUpkeepMs < upkeepEveryMs) return;
+  await dropOldRefs(session.repo, nowMs - session.config.keepMs);
+  await packObjects(session.repo);
+  session.own = await changeOwnState(session.repo, () => ({ lastUpkeepMs: nowMs }));
+}

@@ -1,0 +1,71 @@
+/** Brings a commit into the work tree, minding what is held back and what was blocked before. */
+import { lstatSync } from 'node:fs';
+import { absoluteOf, rawToDisplay, type RawPath } from '../core/raw-path.ts';
+import { applyCommit, applyLate, type ApplyOutcome, type Blocked } from '../git/apply.ts';
+import { diffTrees, emptyTree } from '../git/tree.ts';
+import { changeOwnState, type BlockedPath } from './own-state.ts';
+import type { RepoSession } from './repo-session.ts';
+
+export interface WorkTreeUpdate {
+  /** Full name of the checked-out branch. */
+  ref: string;
+  /** Undefined on an unborn branch. */
+  from: string | undefined;
+  to: string;
+}
+
+function isThere(session: RepoSession, path: RawPath): boolean {
+  try {
+    lstatSync(absoluteOf(session.repo.workTree, path));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The paths that stay as they are, and those that are tried again. */
+function limitsOf(session: RepoSession): { keep: Set<RawPath>; waiting: Set<RawPath> } {
+  const held = (session.lastReport?.held ?? []).map(({ path }) => path);
+  // Once the person has taken a held version away, the incoming one may come.
+  const stillHeld = session.own.blocked.filter((entry) => entry.held && isThere(session, entry.path)).map(({ path }) => path);
+  const keep = new Set([...held, ...stillHeld]);
+  return { keep, waiting: new Set(session.own.blocked.map(({ path }) => path).filter((path) => !keep.has(path))) };
+}
+
+/** Whether an incoming version waits that is worth another try. */
+export function hasLeftovers(session: RepoSession): boolean {
+  return session.own.blocked.some(({ path, held }) => !held || !isThere(session, path));
+}
+
+/** Applies a commit and notes which incoming versions have to wait. */
+export async function updateWorkTree(session: RepoSession, update: WorkTreeUpdate): Promise<ApplyOutcome> {
+  const { repo, config } = session;
+  const { keep, waiting } = limitsOf(session);
+  const overtaken = keep.size === 0 ? [] : (await diffTrees(repo, update.from ?? (await emptyTree(repo)), update.to)).map(({ path }) => path).filter((path) => keep.has(path));
+  const note = (blocked: readonly Blocked[], before: readonly BlockedPath[]): Promise<void> => noteBlocked(session, before, overtaken, blocked);
+  const outcome = await applyCommit(repo, session.index, {
+    ...update, keep, waiting, rules: config.conflict, host: session.host, sign: config.sign,
+    // Known before the branch moves: a crash must not make what is missing look deleted.
+    onBlocked: (blocked) => note(blocked, session.own.blocked),
+  });
+  if (outcome.kind === 'applied') await note(outcome.blocked, session.own.blocked.filter((entry) => entry.held && keep.has(entry.path)));
+  return outcome;
+}
+
+/** Merges edits that were written to a file after it had been replaced; undefined when there are none. */
+export async function applyLateEdits(session: RepoSession, ref: string, from: string): Promise<ApplyOutcome | undefined> {
+  const { keep } = limitsOf(session);
+  return applyLate(session.repo, session.index, { ref, from, keep, rules: session.config.conflict, host: session.host, sign: session.config.sign });
+}
+
+/** Replaces the list of waiting paths by those of `before` and the new ones, and tells of the new ones. */
+async function noteBlocked(session: RepoSession, before: readonly BlockedPath[], overtaken: readonly RawPath[], blocked: readonly Blocked[]): Promise<void> {
+  const { repo, own } = session;
+  const next = new Map<RawPath, BlockedPath>(before.map((entry) => [entry.path, entry]));
+  for (const { path, why } of blocked) next.set(path, { path, why, held: false });
+  for (const path of overtaken) next.set(path, { path, why: 'your version is held back, and another one came in', held: true });
+  if (next.size === 0 && own.blocked.length === 0) return;
+  const known = new Set(own.blocked.map(({ path }) => path));
+  for (const { path, why } of next.values()) if (!known.has(path)) repo.log.warn('An incoming change waits', { path: rawToDisplay(path), why });
+  session.own = await changeOwnState(repo, () => ({ blocked: [...next.values()] }));
+}

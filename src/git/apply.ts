@@ -1,0 +1,132 @@
+/**
+ * Brings a commit into the work tree without ever losing what a person saves
+ * meanwhile: old files are moved away, new ones linked into free names, and
+ * what was moved away is looked at afterwards (see docs/design/apply.md).
+ */
+import type { ConflictRule } from '../core/conflict-rule.ts';
+import type { RawPath } from '../core/raw-path.ts';
+import type { Blocked, Update, UpdateOptions } from './apply-context.ts';
+import { passStep } from './apply-context.ts';
+import { moveBranch, settleIndexes, undoMoves } from './apply-finish.ts';
+import { hasOpenUpdate, makeUpdateDir, removeUpdateDir, stateOf } from './apply-journal.ts';
+import { openUpdate, recoverApply } from './apply-recover.ts';
+import { runRounds } from './apply-rounds.ts';
+import type { Repo } from './git.ts';
+import { lockIndex, type IndexLock } from './index-lock.ts';
+import { integrate, type Conflict } from './integrate.ts';
+import { listLate } from './late-refs.ts';
+import type { PrivateIndex } from './private-index.ts';
+import { resolveCommit } from './refs.ts';
+import { readHead } from './repository.ts';
+import { entriesOf } from './tree.ts';
+
+export { recoverApply } from './apply-recover.ts';
+export { checkTrash, type TrashReport } from './apply-trash.ts';
+export { hasOpenUpdate } from './apply-journal.ts';
+export { listLate } from './late-refs.ts';
+export type { Blocked, UpdateOptions } from './apply-context.ts';
+
+export interface ApplyRequest extends UpdateOptions {
+  /** Full name of the checked-out branch. */
+  ref: string;
+  /** The commit that work tree and index stand at; undefined on an unborn branch. */
+  from: string | undefined;
+  /** The commit to bring in; the branch moves from `from` to it at the end. */
+  to: string;
+  /** Paths that are left as they are (held, blocked): their incoming version waits. */
+  keep: ReadonlySet<RawPath>;
+  /** Paths that were blocked before: their version in `from` is not in the work tree, and is tried again. */
+  waiting?: ReadonlySet<RawPath>;
+  /** How unseen edits are merged. */
+  rules: readonly ConflictRule[];
+}
+
+/**
+ * - `applied`: the branch stands at `commit`: `to`, or a later commit that holds unseen edits too
+ * - `busy`: somebody holds `index.lock`; try again soon
+ * - `moved`: HEAD, the branch or the index is not what was expected; look again from the start
+ */
+export type ApplyOutcome =
+  | { kind: 'applied'; commit: string; changed: number; unseen: RawPath[]; blocked: Blocked[]; conflicts: Conflict[] }
+  | { kind: 'busy' }
+  | { kind: 'moved' };
+
+/**
+ * Brings a commit into the work tree, the index and the branch.
+ * @throws GitsyncError `no-space`, `corrupt`, ... The work tree is as it was
+ *   then, unless `hasOpenUpdate`: the next call (or `recoverApply`) goes on.
+ */
+export async function applyCommit(repo: Repo, index: PrivateIndex, request: ApplyRequest): Promise<ApplyOutcome> {
+  if (await hasOpenUpdate(repo)) {
+    await recoverApply(repo, index, request.rules, request);
+    return { kind: 'moved' };
+  }
+  const lock = await lockIndex(repo, request.from ?? '');
+  if (lock === 'held') return { kind: 'busy' };
+  try {
+    await passStep({ options: request }, 'locked');
+    const head = await readHead(repo, (name) => resolveCommit(repo, name));
+    const isExpected = head.ref === request.ref && head.commit === request.from && head.operation === undefined;
+    if (!isExpected || (await index.seed(request.from)) !== 'clean') return { kind: 'moved' };
+    return await update(repo, index, request, lock);
+  } finally {
+    await lock.release();
+  }
+}
+
+async function update(repo: Repo, index: PrivateIndex, request: ApplyRequest, lock: IndexLock): Promise<ApplyOutcome> {
+  const directory = await makeUpdateDir(repo);
+  const journal = { version: 1 as const, ref: request.ref, from: request.from ?? null, to: request.to, stages: [], ops: [], keep: [...request.keep], blocked: [], skipped: { sparse: [], skipWorktree: [], assumeUnchanged: [] }, saved: [] };
+  const current = openUpdate(repo, index, request.rules, directory, journal, request);
+  await expectNothingAt(current, request.waiting ?? new Set());
+  try {
+    await runRounds(current);
+  } catch (error) {
+    // Nobody may take a work tree between two commits for the person's doing.
+    await takeBack(current).catch((again: unknown) => repo.log.error('An update could not be taken back; it will be tried again', { error: String(again) }));
+    throw error;
+  }
+  if ((await moveBranch(current)) === 'moved') {
+    await undoMoves(current, await resolveCommit(repo, 'HEAD'));
+    return { kind: 'moved' };
+  }
+  await settleIndexes(current, lock);
+  const { blocked, unseen, conflicts, changed } = current;
+  return { kind: 'applied', commit: current.journal.to, changed: changed.size, unseen: [...unseen], blocked: [...blocked].map(([path, why]) => ({ path, why })), conflicts };
+}
+
+async function takeBack(current: Update): Promise<void> {
+  if (stateOf(current.directory) !== 'unborn') await undoMoves(current, current.journal.from ?? undefined);
+  else await removeUpdateDir(current.directory);
+}
+
+/** Paths whose version never came into the work tree: whatever lies there now was made by someone else. */
+async function expectNothingAt({ repo, journal, beliefs, original }: Update, waiting: ReadonlySet<RawPath>): Promise<void> {
+  if (journal.from === null || waiting.size === 0) return;
+  const entries = await entriesOf(repo, journal.from, waiting);
+  for (const path of waiting) {
+    beliefs.set(path, { entry: null, at: journal.from });
+    original.set(path, entries.get(path) ?? null);
+  }
+}
+
+export interface LateRequest extends Omit<ApplyRequest, 'from' | 'to' | 'waiting'> {
+  from: string;
+}
+
+/**
+ * Merges a branch's late edits (see `checkTrash`) and brings the result into
+ * the work tree; undefined when there are none that can be merged.
+ */
+export async function applyLate(repo: Repo, index: PrivateIndex, request: LateRequest): Promise<ApplyOutcome | undefined> {
+  let to = request.from;
+  const conflicts: Conflict[] = [];
+  for (const late of await listLate(repo, request.ref, request.from)) {
+    const result = await integrate(repo, { local: to, remote: late.oid, rules: request.rules });
+    if (result.kind === 'fast-forward' || result.kind === 'merged') to = result.commit;
+    if (result.kind === 'merged') conflicts.push(...result.conflicts);
+  }
+  if (to === request.from) return undefined;
+  const outcome = await applyCommit(repo, index, { ...request, to });
+  return outcome.kind === 'applied' ? { ...outcome, conflicts: [...conflicts, ...outcome.conflicts] } : outcome;
+}

@@ -1,0 +1,20 @@
+/** The repository's upkeep: packs what is loose, deletes nothing that can be reached, lets old snapshots go. */
+import { git, gitText, type Repo } from './git.ts';
+import { deleteOwnRef, ownRefs } from './refs.ts';
+
+/** Our refs that keep former states; each goes when its last commit is older than what we promised. */
+const passingRefs = ['snap', 'rescue', 'held'].map((kind) => `${ownRefs}/${kind}`);
+
+/** Drops our refs to states from before a moment (epoch milliseconds). */
+export async function dropOldRefs(repo: Repo, beforeMs: number): Promise<void> {
+  const lines = await gitText(repo, ['for-each-ref', '--format=%(committerdate:unix) %(refname)', ...passingRefs]);
+  for (const line of lines.split('\n').filter((each) => each !== '')) {
+    const [seconds, ref] = [Number(line.slice(0, line.indexOf(' '))), line.slice(line.indexOf(' ') + 1)];
+    if (seconds * 1000 < beforeMs) await deleteOwnRef(repo, ref);
+  }
+}
+
+/** Packs loose objects and small packs; these two tasks never drop an object, reachable or not. */
+export async function packObjects(repo: Repo): Promise<void> {
+  await git(repo, ['maintenance', 'run', '--quiet', '--task=loose-objects', '--task=incremental-repack'], { expect: [0, 1, 128], idleTimeoutMs: 600_000 });
+}

@@ -1,0 +1,49 @@
+/** The tutorials in docs/ are executed as they are printed. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { program } from '../helpers/machine.ts';
+import { bareRemote, tempDir } from '../helpers/repos.ts';
+
+/** Words that the tutorials use beside real commands: switching machines, and waiting without guessing how long. */
+function prelude(root: string): string {
+  return `
+set -eu
+export GITSYNC_ROOT=${root} SERVER=${bareRemote()}
+machine() {
+  export HOME="$GITSYNC_ROOT/$1" XDG_CONFIG_HOME="$GITSYNC_ROOT/$1/.config" XDG_RUNTIME_DIR="$GITSYNC_ROOT/$1/run" GITSYNC_HOST="$1"
+  cd "$HOME"
+}
+desk() { machine desk; }
+laptop() { machine laptop; }
+gitsync() { "${process.execPath}" "${program}" "$@"; }
+gitsync_conflict() { ls "$1"/*.conflict-* >/dev/null 2>&1; }
+gitsync_safe() { gitsync status "$1" >/dev/null; }
+wait_for() {
+  n=0
+  until "$@"; do n=$((n + 1)); [ $n -lt 300 ] || { echo "waited in vain: $*" >&2; exit 1; }; sleep 0.1; done
+}
+trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+`;
+}
+
+function blocksOf(page: string): string {
+  const text = readFileSync(new URL(`../../docs/${page}`, import.meta.url), 'utf8');
+  return [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map((match) => match[1]).join('\n');
+}
+
+describe('tutorials run as printed', () => {
+  test('two machines', () => {
+    const root = tempDir('tutorial');
+    for (const name of ['desk', 'laptop']) {
+      mkdirSync(join(root, name, '.config'), { recursive: true });
+      mkdirSync(join(root, name, 'run'), { mode: 0o700 });
+      writeFileSync(join(root, name, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n`);
+    }
+    const script = join(root, 'tutorial.sh');
+    writeFileSync(script, prelude(root) + blocksOf('tutorial-two-machines.md'));
+    const result = spawnSync('bash', [script], { encoding: 'utf8', timeout: 100_000, env: process.env });
+    expect({ status: result.status, stderr: result.status === 0 ? '' : result.stderr + result.stdout }).toEqual({ status: 0, stderr: '' });
+  }, 120_000);
+});

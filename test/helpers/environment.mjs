@@ -1,0 +1,22 @@
+// Gives each test file a temporary directory of its own, and afterwards ends what it started and removes it.
+// (Inside jest's sandbox, process.on('exit') never fires.)
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TestEnvironment } from 'jest-environment-node';
+
+export default class CleanEnvironment extends TestEnvironment {
+  constructor(config, context) {
+    super(config, context);
+    // jest runs the set-up files before setup().
+    this.temporary = mkdtempSync(join(tmpdir(), 'gitsync-test-'));
+    this.global.gitsyncTest = { temporary: this.temporary, children: new Set() };
+  }
+
+  async teardown() {
+    for (const child of this.global.gitsyncTest.children) child.kill('SIGKILL');
+    if (process.env.GITSYNC_KEEP_TMP === '1') console.error(`kept: ${this.temporary}`);
+    else rmSync(this.temporary, { recursive: true, force: true, maxRetries: 5 });
+    await super.teardown();
+  }
+}
