@@ -8,6 +8,7 @@ DECLARE
 BEGIN
   FOR k IN
     SELECT f.oid, f.conname, f.conrelid, f.confrelid, f.conrelid::regclass::text AS child, f.confrelid::regclass::text AS parent, f.confmatchtype,
+           replace(f.conrelid::regclass::text, 'public.', '') AS child_label, replace(f.confrelid::regclass::text, 'public.', '') AS parent_label,
            (SELECT array_agg(a.attname ORDER BY u.nr) FROM unnest(f.conkey) WITH ORDINALITY u(n, nr) JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = u.n) AS child_columns,
            (SELECT array_agg(a.attname ORDER BY u.nr) FROM unnest(f.confkey) WITH ORDINALITY u(n, nr) JOIN pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = u.n) AS parent_columns,
            (SELECT relkind = 'p' FROM pg_class WHERE oid = f.conrelid) AS child_parted, (SELECT relkind = 'p' FROM pg_class WHERE oid = f.confrelid) AS parent_parted
@@ -36,13 +37,13 @@ BEGIN
                  string_agg(format('p.%I = c.%I', pc, cc), ' AND ' ORDER BY nr))
           FROM unnest(k.child_columns, k.parent_columns) WITH ORDINALITY u(cc, pc, nr)) INTO missing;
       IF missing IS NOT NULL THEN
-        RAISE '%: % is not in %, expected it there (foreign key %)', k.child, missing, k.parent, k.conname;
+        RAISE '%: % is not in %, expected it there (foreign key %)', k.child_label, missing, k.parent_label, k.conname;
       END IF;
     END LOOP;
   END LOOP;
   -- Unique constraints that are checked late are checked by a trigger, too.
   FOR k IN
-    SELECT u.conname, u.conrelid::regclass::text AS child, (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY c.nr) FROM unnest(u.conkey) WITH ORDINALITY c(n, nr)
+    SELECT u.conname, u.conrelid::regclass::text AS child, replace(u.conrelid::regclass::text, 'public.', '') AS child_label, (SELECT string_agg(quote_ident(a.attname), ', ' ORDER BY c.nr) FROM unnest(u.conkey) WITH ORDINALITY c(n, nr)
                 JOIN pg_attribute a ON a.attrelid = u.conrelid AND a.attnum = c.n) AS columns,
            (SELECT string_agg(format('%I IS NOT NULL', a.attname), ' AND ' ORDER BY c.nr) FROM unnest(u.conkey) WITH ORDINALITY c(n, nr)
                 JOIN pg_attribute a ON a.attrelid = u.conrelid AND a.attnum = c.n) AS filled
@@ -51,7 +52,7 @@ BEGIN
   LOOP
     EXECUTE format('SELECT ROW(%s)::text FROM ONLY %s WHERE %s GROUP BY %s HAVING count(*) > 1 LIMIT 1', k.columns, k.child, k.filled, k.columns) INTO missing;
     IF missing IS NOT NULL THEN
-      RAISE '%: % is there twice, expected it once (constraint %)', k.child, missing, k.conname;
+      RAISE '%: % is there twice, expected it once (constraint %)', k.child_label, missing, k.conname;
     END IF;
   END LOOP;
 END $gitted$;

@@ -32,10 +32,11 @@ explain() {
 		my ($what, $text) = @ARGV;
 		my $where = $what;
 		$where = "$what:$1" if $what =~ /\.sql$/ && $text =~ /psql:[^:]*:(\d+): (?:ERROR|FATAL|error)/;
+		$where = "" if $what eq "foreign keys";
 		my ($error) = $text =~ /(?:ERROR|FATAL|error): +(.*)/;
 		my ($detail) = $text =~ /DETAIL: +(.*)/;
 		my ($hint) = $text =~ /CONTEXT: +COPY [^\n]*?(column .*)/;
-		print STDERR "$where: ", join("; ", grep { defined } $error // $text, $detail, $hint), "\n";
+		print STDERR $where eq "" ? "" : "$where: ", join("; ", grep { defined } $error // $text, $detail, $hint), "\n";
 	' "$1" "$2"
 }
 
@@ -143,7 +144,8 @@ check_rows() {
 			    OR EXISTS (SELECT FROM pg_catalog.pg_constraint x JOIN $touched t ON t.rel = x.conrelid WHERE x.contype = 'x' AND x.condeferrable);
 		SQL
 	} | run_psql "$database" >"$stage/answer" || fail "The tables of the changed rows could not be read."
-	"$lib/gitted-rows" losses "$dir" "$stage/answer"
+	# Where a function is a condition, a command that fails does not end it by itself.
+	"$lib/gitted-rows" losses "$dir" "$stage/answer" || exit 1
 	! grep -q '^whole$' "$stage/answer"
 }
 

@@ -1,7 +1,7 @@
 -- One line that differs whenever something may have changed. pg_stat_database would miss most changes;
 -- a transaction that changes something takes an id, which the snapshot shows; sequences change without one.
 SELECT coalesce(string_agg(format('SELECT %s::bigint AS o, last_value AS v, is_called AS c FROM %I.%I', c.oid, n.nspname, c.relname), ' UNION ALL '),
-                'SELECT 0, 0, false WHERE false') AS sequences
+                'SELECT 0::bigint AS o, 0::bigint AS v, false AS c WHERE false') AS sequences
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind = 'S' AND c.relpersistence <> 't' \gset gitted_
 SELECT coalesce(string_agg(concat_ws(',', o, v, c), ';' ORDER BY o), '') AS counters_text FROM (:gitted_sequences) s \gset gitted_
