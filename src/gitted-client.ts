@@ -1,5 +1,5 @@
 /** gitted-client, glxc-client and git-remote-gitted: arguments to exit code, errors printed. */
-import { readSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { basename } from 'node:path';
 import { exitCodeOf, toGitsyncError } from './errors.ts';
 import { runGittedClient } from './gitted/commands.ts';
@@ -14,19 +14,21 @@ function describe(error: unknown): string {
 }
 
 /** One line of git's remote helper protocol, and not a byte more: what follows belongs to the service. */
-function readLine(): string | undefined {
-  const byte = Buffer.alloc(1);
+async function readLine(): Promise<string | undefined> {
   let line = '';
-  while (readSync(0, byte, 0, 1, null) === 1) {
-    if (byte[0] === 10) return line;
-    line += byte.toString('latin1');
+  for (;;) {
+    const byte = process.stdin.read(1) as Buffer | null;
+    if (byte === null) {
+      if (process.stdin.readableEnded) return undefined;
+      await new Promise((resolve) => process.stdin.once('readable', resolve).once('end', resolve));
+    } else if (byte[0] === 10) return line;
+    else line += byte.toString('latin1');
   }
-  return undefined;
 }
 
 /** `git-remote-gitted REMOTE NAME`, for URLs of the form gitted::NAME. */
 async function serveAsRemoteHelper(name: string): Promise<number> {
-  for (let line = readLine(); line !== undefined && line !== ''; line = readLine()) {
+  for (let line = await readLine(); line !== undefined && line !== ''; line = await readLine()) {
     if (line === 'capabilities') process.stdout.write('connect\n\n');
     else if (line.startsWith('connect ')) {
       await new Promise((resolve) => process.stdout.write('\n', resolve));

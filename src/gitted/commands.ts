@@ -79,6 +79,11 @@ async function list({ project }: Call): Promise<number> {
   return exitCodes.ok;
 }
 
+async function undo(call: Call): Promise<number> {
+  const opened = await machine(call);
+  return runInside(opened, ['env', `GITTED_REMOTE=${opened.settings.name}`, 'gitted', 'undo']);
+}
+
 const machine = async (call: Call) => openMachine(call.project, await chooseName(call.project, call.words[0]));
 
 const rows: readonly Row[] = [
@@ -96,7 +101,7 @@ const rows: readonly Row[] = [
   { usage: 'start [NAME]', summary: 'start the container', run: async (call) => startMachine(await machine(call)) },
   { usage: 'stop [NAME]', summary: 'stop it', run: async (call) => stopMachine(await machine(call)) },
   { usage: 'destroy NAME', summary: 'save its state into this repository, then remove it (--force: remove only)', run: async (call) => destroyMachine(await openMachine(call.project, word(call, 0, 'The name')), call.options['force'] === true) },
-  { usage: 'undo [NAME]', summary: 'go back to the state before the last push (again: forward)', run: async (call) => runInside(await machine(call), ['gitted', 'undo']) },
+  { usage: 'undo [NAME]', summary: 'go back to the state before the last push (again: forward)', run: undo },
   { usage: 'clone NAME NEW', summary: 'a second container with the state of the first', run: async (call) => cloneMachine(await openMachine(call.project, word(call, 0, 'The name')), word(call, 1, 'The new name')) },
   { usage: 'scaffold', summary: 'write sysconf/ for a new project (--with postgresql,mysql,mongodb,sqlite,files)', run: async (call) => (await scaffold(call.project, (text(call.options['with']) ?? '').split(',').filter((each) => each !== ''), call.program), exitCodes.ok) },
   { usage: 'doctor', summary: 'look for what a container needs on this machine, and print the commands that help', run: () => runDoctor() },

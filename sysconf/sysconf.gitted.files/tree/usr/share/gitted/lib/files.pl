@@ -49,6 +49,7 @@ sub walk {
 
 # A hash of what stat says of everything. A change within the clock's grain could hide: then the token is of one use only.
 sub token {
+    my ($patience) = @_;
     return 'absent' unless -d $live;
     my ($digest, $newest) = (Digest::MD5->new, 0);
     walk(sub {
@@ -57,8 +58,10 @@ sub token {
         $newest = $e->{ctime} if $e->{ctime} > $newest;
     });
     my $now = Time::HiRes::time();
-    my $racy = $newest > $now - 0.05 ? " racy $now" : '';
-    return $digest->hexdigest . $racy;
+    return $digest->hexdigest if $newest <= $now - 0.05;
+    return $digest->hexdigest . " racy $now" unless $patience;
+    select undef, undef, undef, 0.06;
+    return token($patience - 1);
 }
 
 my (%users, %groups);
@@ -116,7 +119,7 @@ sub remove_tree {
 }
 
 sub export_live {
-    my $token = token();
+    my $token = token(3);
     my ($manifest, %kept) = ('');
     if ($token ne 'absent') {
         my @entries;
@@ -137,7 +140,7 @@ sub export_live {
         write_whole("$dir/manifest.tsv", $manifest) unless read_whole("$dir/manifest.tsv") eq $manifest;
     }
     prune('', \%kept);
-    write_whole("$state/token.new", "$token\n") if token() eq $token;
+    write_whole("$state/token.new", "$token\n") if token(3) eq $token;
 }
 
 sub read_whole { my ($file) = @_; open(my $in, '<:raw', $file) or return ''; local $/; return scalar(<$in>) // '' }
@@ -233,8 +236,7 @@ sub stage_new {
             push @plan, ['file', $e->{path}, @attributes, $staged];
         }
     }
-    my $sink = sub { ['remove', $_[0]] };
-    push @plan, map { $sink->($_) } sort { $b cmp $a } keys %now;
+    push @plan, map { ['remove', $_] } sort { $b cmp $a } keys %now;
     write_whole($plan, join '', map { join("\t", map { encode($_) =~ s/\t/%09/gr } @$_) . "\n" } @plan);
     print STDERR '       ' . scalar(@plan) . " changes to make in $live\n";
 }
@@ -281,14 +283,14 @@ sub put {
     chmod oct $mode, $to or fail("the mode of $to cannot be set: $!");
 }
 
-sub recheck { return !defined $ENV{GITTED_TOKEN} || $ENV{GITTED_TOKEN} eq '' || token() eq $ENV{GITTED_TOKEN} }
+sub recheck { return !defined $ENV{GITTED_TOKEN} || $ENV{GITTED_TOKEN} eq '' || token(3) eq $ENV{GITTED_TOKEN} }
 
 sub commit_staged {
     return unless -f $plan;
     if (!-f "$state/started") { exit 4 unless recheck(); write_whole("$state/started", "1\n") }
     make_parents("$live/x");
     put(@$_) for read_plan();
-    my $token = token();
+    my $token = token(3);
     write_whole("$state/token.new", "$token\n");
     rollback();
 }
@@ -298,7 +300,7 @@ sub rollback {
     remove_tree($stage);
 }
 
-if ($verb eq 'token') { print token(), "\n" }
+if ($verb eq 'token') { print token(3), "\n" }
 elsif ($verb eq 'export') { export_live() }
 elsif ($verb eq 'stage') { stage_new() }
 elsif ($verb eq 'verify') { verify_staged() }

@@ -2,7 +2,10 @@
 # Trees: what may be in them, and how directories become trees and trees directories.
 
 # The id of the tree at COMMIT:PATH, or nothing.
-tree_at() { git rev-parse -q --verify "$1:$2^{tree}" 2>/dev/null || :; }
+tree_at() {
+	found=$(git rev-parse -q --verify "$1:$2" 2>/dev/null) || return 0
+	[ "$(git cat-file -t "$found")" != tree ] || printf '%s\n' "$found"
+}
 
 # refuse_bad_names WHERE: reads `mode<tab>path<NUL>` and fails on what must never cross.
 # Links are named by mode 120000, nested repositories by 160000.
@@ -48,13 +51,16 @@ check_out() {
 	rm -f "$binding_dir/out.index"
 }
 
+# git insists on a work tree here, although it looks at none.
+with_graft() { GIT_INDEX_FILE=$var/graft.index git --literal-pathspecs --work-tree="$var" "$@"; }
+
 # graft TREE PATH NEW: prints TREE with NEW at PATH (NEW empty: without PATH).
 graft() {
 	rm -f "$var/graft.index"
-	GIT_INDEX_FILE=$var/graft.index git read-tree "$1"
-	GIT_INDEX_FILE=$var/graft.index git rm -r -q --cached --ignore-unmatch -- "$2" >/dev/null
-	[ "$3" = "" ] || [ "$3" = "$empty_tree" ] || GIT_INDEX_FILE=$var/graft.index git read-tree --prefix="$2/" "$3"
-	GIT_INDEX_FILE=$var/graft.index git write-tree
+	with_graft read-tree "$1"
+	(cd "$var" && with_graft rm -r -q -f --cached --ignore-unmatch -- "$2") >/dev/null
+	[ "$3" = "" ] || [ "$3" = "$empty_tree" ] || (cd "$var" && with_graft read-tree --prefix="$2/" "$3")
+	with_graft write-tree
 	rm -f "$var/graft.index"
 }
 
