@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { exitCodes, GitsyncError } from '../errors.ts';
 import { version } from '../version.ts';
 import { runDoctor } from './doctor.ts';
-import { chooseName, cloneMachine, destroyMachine, forgetMachine, openMachine, runInside, showStatus, showUrl, startMachine, stopMachine } from './machine-commands.ts';
+import { chooseName, cloneMachine, destroyMachine, forgetMachine, openMachine, runInside, showStatus, showUrl, startMachine, stopMachine, upgrade } from './machine-commands.ts';
 import { findProject, type Project } from './project.ts';
 import { addRemote, register } from './register.ts';
 import { finished } from './report.ts';
@@ -99,6 +99,7 @@ const rows: readonly Row[] = [
   { usage: 'shell [NAME]', summary: 'a shell inside', run: async (call) => runInside(await machine(call), ['sh', '-c', 'cd "${HOME:-/}"; exec "$(command -v bash || echo sh)" -i'], true) },
   { usage: 'logs [NAME]', summary: 'the journal inside, newest last', run: async (call) => runInside(await machine(call), ['journalctl', '--no-pager', '-n', '200']) },
   { usage: 'start [NAME]', summary: 'start the container', run: async (call) => startMachine(await machine(call)) },
+  { usage: 'upgrade [NAME]', summary: "put this program's own gitted inside, where an older one does not work", run: async (call) => upgrade(await machine(call)) },
   { usage: 'stop [NAME]', summary: 'stop it', run: async (call) => stopMachine(await machine(call)) },
   { usage: 'destroy NAME', summary: 'save its state into this repository, then remove it (--force: remove only)', run: async (call) => destroyMachine(await openMachine(call.project, word(call, 0, 'The name')), call.options['force'] === true) },
   { usage: 'undo [NAME]', summary: 'go back to the state before the last push (again: forward)', run: undo },

@@ -1,8 +1,9 @@
 /** Commands for one machine: start, stop, status, url, shell, logs, undo, destroy, clone. */
 import { exitCodes, GitsyncError } from '../errors.ts';
+import { version } from '../version.ts';
 import { gitAnywhere } from '../git/git.ts';
 import { runAttached } from '../process/run.ts';
-import { ensureMachine } from './bootstrap.ts';
+import { ensureMachine, installGitted } from './bootstrap.ts';
 import type { Driver } from './driver.ts';
 import { driverOf } from './drivers.ts';
 import type { Project } from './project.ts';
@@ -158,5 +159,13 @@ export async function cloneMachine(machine: Machine, newName: string): Promise<n
 /** Forgets the remote; the machine stays. */
 export async function forgetMachine(project: Project, name: string): Promise<number> {
   await removeRemote(project, name);
+  return exitCodes.ok;
+}
+
+/** Replaces gitted inside by the one that came with this program. */
+export async function upgrade(machine: Machine): Promise<number> {
+  await requireRunning(machine);
+  await installGitted(machine.project, machine.driver, machine.settings);
+  finished(`${machine.settings.name} has gitted ${version}; gitted-client scaffold puts the same into sysconf/`);
   return exitCodes.ok;
 }

@@ -2,7 +2,7 @@
 import { writeFileSync, mkdirSync, symlinkSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { insideRef, makeMachine, manifestOf, runProgram } from '../helpers/machine.ts';
+import { insideRef, makeMachine, manifestOf, runProgram } from '../helpers/gitted-machine.ts';
 import { read } from '../helpers/repos.ts';
 
 describe('push to deploy, pull to back up', () => {

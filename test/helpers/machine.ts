@@ -1,86 +1,84 @@
-/** A repository with a machine that it is pushed to, driven by stock git and the built client. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { tempDir, sh, write } from './repos.ts';
+/** A machine of its own: home, config, runtime directory, and the built program as an agent or for one command. */
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AgentStatus } from '../../src/agent/agent.ts';
+import { converge } from './converge.ts';
+import { children } from './hermetic-env.ts';
+import { sh, tempDir } from './repos.ts';
 
-/** The program as it is built. */
-export const clientFile = new URL('../../dist/gitted-client.js', import.meta.url).pathname;
+export const program = new URL('../../dist/gitsync.js', import.meta.url).pathname;
 
-export interface Said {
-  status: number;
-  /** Standard output and standard error together. */
-  text: string;
-  stdout: string;
-}
-
-export interface TestMachine {
-  root: string;
+export interface Machine {
   name: string;
-  /** The directory of a local machine. */
-  inside: string;
-  git(...args: string[]): Said;
-  /** Runs git, which must succeed, and returns what it printed. */
-  must(...args: string[]): Said;
-  client(...args: string[]): Said;
-  commit(files: Record<string, string | null>, message?: string): void;
-  /** Writes a file of the machine's live directory. */
-  live(path: string, content: string): void;
-  liveText(path: string): string;
-  head(ref?: string): string;
+  home: string;
+  env: NodeJS.ProcessEnv;
+  configFile: string;
+  /** Everything that its agents wrote. */
+  log(): string;
+  /** Writes the config file: lines of the [gitsync] section (work_dir is added), then anything else. */
+  configure(workDirs: readonly string[], settings?: string, sections?: string): void;
+  /** Starts the agent; `ready` once it answers. */
+  start(): Promise<void>;
+  /** Ends the agent and waits for it. */
+  stop(signal?: NodeJS.Signals): Promise<number | null>;
+  /** Process id of the agent. */
+  pid(): number;
+  run(...args: string[]): { exitCode: number; stdout: string; stderr: string };
+  status(): AgentStatus;
 }
 
-export function runProgram(cwd: string, file: string, args: readonly string[], env: Record<string, string> = {}): Said {
-  const result = spawnSync(file, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, maxBuffer: 1 << 28 });
-  return { status: result.status ?? -1, text: `${result.stdout}${result.stderr}`, stdout: result.stdout };
-}
+/** Quick enough for tests: small quiet period, short polls. */
+export const quickSettings = 'quiet = 100ms\npoll = 1s\nmax_delay = 2s';
 
-/** The manifest of the handler `files` for plain files of root. */
-export function manifestOf(paths: readonly string[]): string {
-  return [...paths].sort().map((path) => `f\t0644\troot\troot\t${path}\n`).join('');
-}
+export function makeMachine(name: string): Machine {
+  const home = tempDir(`machine-${name}`);
+  mkdirSync(join(home, '.config'));
+  mkdirSync(join(home, 'run'), { mode: 0o700 });
+  writeFileSync(join(home, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n`);
+  const env: NodeJS.ProcessEnv = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), XDG_RUNTIME_DIR: join(home, 'run'), GITSYNC_HOST: name };
+  const configFile = join(home, '.config/gitsync');
+  const logFile = join(home, 'agent.log');
+  writeFileSync(logFile, '');
+  let child: ChildProcess | undefined;
 
-/** A repository on `master` with the given engines scaffolded and a machine registered; nothing is pushed yet. */
-export function makeMachine(options: { engines?: string[]; driver?: string[]; name?: string; files?: Record<string, string> } = {}): TestMachine {
-  const root = tempDir('machine');
-  const name = options.name ?? 'box';
-  sh(root, 'init', '-q', '-b', 'master');
-  const git = (...args: string[]): Said => runProgram(root, 'git', args);
-  const client = (...args: string[]): Said => runProgram(root, clientFile, args);
-  const must = (...args: string[]): Said => {
-    const said = git(...args);
-    if (said.status !== 0) throw new Error(`git ${args.join(' ')}: ${said.text}`);
-    return said;
+  const run: Machine['run'] = (...args) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: home, encoding: 'utf8', timeout: 60_000 });
+    return { exitCode: status ?? -1, stdout, stderr };
   };
-  const inside = join(root, '.git/gitted-machines', name);
-  const machine: TestMachine = {
-    root, name, inside, git, must, client,
-    commit(files, message = 'change') {
-      for (const [path, content] of Object.entries(files)) {
-        if (content === null) rmSync(join(root, path), { recursive: true, force: true });
-        else write(root, path, content);
-      }
-      must('add', '-A');
-      must('commit', '-q', '-m', message);
+
+  return {
+    name,
+    home,
+    env,
+    configFile,
+    log: () => readFileSync(logFile, 'utf8'),
+    configure(workDirs, settings = quickSettings, sections = '') {
+      writeFileSync(configFile, `[gitsync]\nwork_dir = ${workDirs.map((path) => JSON.stringify(path)).join(', ')}\n${settings}\n${sections}`);
     },
-    live(path, content) {
-      mkdirSync(dirname(join(inside, 'srv/files', path)), { recursive: true });
-      writeFileSync(join(inside, 'srv/files', path), content);
+    async start() {
+      child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$LOG"', process.execPath, program, '--daemon', '--debug'], { env: { ...env, LOG: logFile }, cwd: home, stdio: 'ignore' });
+      children.add(child);
+      const mine = child;
+      child.on('exit', () => children.delete(mine));
+      await converge(`the agent of ${name} answers`, () => run('status', '--json').stdout.includes('"agentRuns": true') || run('status', '--json').stdout.includes('"repos": []'));
     },
-    liveText: (path) => readFileSync(join(inside, 'srv/files', path), 'utf8'),
-    head: (ref = 'HEAD') => sh(root, 'rev-parse', ref),
+    async stop(signal = 'SIGTERM') {
+      const ending = child;
+      child = undefined;
+      if (ending === undefined || ending.exitCode !== null) return ending?.exitCode ?? null;
+      const ended = new Promise<number | null>((resolve) => ending.once('exit', resolve));
+      ending.kill(signal);
+      return ended;
+    },
+    pid: () => child?.pid as number,
+    run,
+    status: () => JSON.parse(run('status', '--json').stdout) as AgentStatus,
   };
-  const scaffolded = client('scaffold', '--with', (options.engines ?? ['files']).join(','));
-  if (scaffolded.status !== 0) throw new Error(scaffolded.text);
-  machine.commit(options.files ?? { 'files/manifest.tsv': manifestOf(['hello.txt']), 'files/tree/hello.txt': 'hello\n' }, 'first');
-  const initialised = runProgram(root, join(root, 'sysconf/gitted-client'), ['init', name, ...(options.driver ?? ['--driver', 'local'])]);
-  if (initialised.status !== 0) throw new Error(initialised.text);
-  return machine;
 }
 
-/** The ref of the local machine's own repository, or ''. */
-export function insideRef(machine: TestMachine, ref: string): string {
-  const directory = join(machine.inside, 'local.repository.git');
-  if (!existsSync(directory)) return '';
-  return runProgram(directory, 'git', ['rev-parse', '-q', '--verify', ref]).stdout.trim();
+/** Whether two repositories (and a bare one) stand at the same commit with clean work trees. */
+export function inStep(...repos: string[]): boolean {
+  const heads = new Set(repos.map((repo) => sh(repo, 'rev-parse', 'refs/heads/main')));
+  return heads.size === 1;
 }
