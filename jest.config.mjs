@@ -15,7 +15,7 @@ export default {
     {
       ...shared,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs,gitted}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
     {

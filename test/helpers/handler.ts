@@ -31,7 +31,8 @@ export function handlerFor(engine: string, env: Record<string, string>): Handler
   const state = tempDir('state');
   const share = join(root, 'sysconf', `sysconf.gitted.${engine}`, 'tree/usr/share/gitted');
   const common = join(root, 'sysconf/sysconf.gitted/tree/usr/share/gitted/lib');
-  const full = { ...process.env, GITTED_STATE: state, GITTED_LIB: common, [`GITTED_${engine.toUpperCase()}_LIB`]: `${share}/lib/${engine}`, ...env };
+  const inherited = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(GITTED_|PG|MYSQL)/.test(name)));
+  const full = { ...inherited, GITTED_STATE: state, GITTED_LIB: common, [`GITTED_${engine.toUpperCase()}_LIB`]: `${share}/lib/${engine}`, ...env };
   const run: Handler['run'] = (verb, dir, more = {}) => {
     const result = spawnSync(join(share, 'handlers', engine), dir === undefined ? [verb] : [verb, dir], {
       env: { ...full, ...more },
