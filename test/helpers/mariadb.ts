@@ -1,9 +1,9 @@
 /** A MariaDB server of one test file: own data, own socket, no network. */
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, mkdirSync, openSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { converge } from './converge.ts';
-import { tempDir } from './repos.ts';
+import { children } from './hermetic-env.ts';
 
 const isRoot = process.getuid?.() === 0;
 const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
@@ -19,15 +19,16 @@ export interface TestMariadb {
 
 /** Starts a server; it ends with the test process at the latest. */
 export async function startMariadb(): Promise<TestMariadb> {
-  const home = tempDir('my');
+  // Its own user may not enter the temporary directory of the tests.
+  const home = mkdtempSync('/tmp/gitsync-test-mariadb-');
   const data = join(home, 'data');
   const socket = join(home, 'sock');
   chmodSync(home, 0o755);
   mkdirSync(data, { mode: 0o700 });
   if (isRoot) execFileSync('chown', ['-R', 'mysql:', home]);
-  const env = { ...process.env, PATH: path };
+  const env = { ...process.env, PATH: path, TMPDIR: home };
   const who = isRoot ? ['--user=mysql'] : [];
-  execFileSync('mariadb-install-db', ['--no-defaults', ...who, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: 'ignore' });
+  execFileSync('mariadb-install-db', ['--no-defaults', ...who, `--tmpdir=${home}`, `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'], { env, stdio: 'ignore' });
   const log = openSync(join(home, 'log'), 'a');
   const child = spawn(
     'mariadbd',
@@ -35,7 +36,7 @@ export async function startMariadb(): Promise<TestMariadb> {
     { env, stdio: ['ignore', log, log] },
   );
   const ended = new Promise((resolve) => child.on('exit', resolve));
-  process.on('exit', () => child.kill('SIGKILL'));
+  children.add(child);
   const sql = (database: string, text: string): string =>
     execFileSync('mariadb', ['--no-defaults', '-uroot', `-S${socket}`, '-N', '-B', '--raw', '--default-character-set=utf8mb4', database], { input: text, encoding: 'utf8', stdio: ['pipe', 'pipe', 'pipe'], maxBuffer: 1 << 28 }).replace(/\n$/, '');
   await converge(`mariadbd answers (see ${home}/log)`, () => sql('mysql', 'SELECT 1;') === '1', 60_000);
@@ -47,6 +48,7 @@ export async function startMariadb(): Promise<TestMariadb> {
     async stop() {
       child.kill('SIGKILL');
       await ended;
+      rmSync(home, { recursive: true, force: true });
     },
   };
 }

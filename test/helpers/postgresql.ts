@@ -1,8 +1,8 @@
 /** A PostgreSQL server of one test file: own data, own socket, no network. */
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, chmodSync, mkdirSync, readdirSync } from 'node:fs';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { tempDir } from './repos.ts';
+import { children } from './hermetic-env.ts';
 
 const isRoot = process.getuid?.() === 0;
 
@@ -33,7 +33,8 @@ function asServer(program: string, ...args: string[]): void {
 
 /** Starts a server; it ends with the test process at the latest. */
 export function startPostgresql(settings = ''): TestPostgresql {
-  const home = tempDir('pg');
+  // Its own user may not enter the temporary directory of the tests.
+  const home = mkdtempSync('/tmp/gitsync-test-postgresql-');
   const data = join(home, 'data');
   const bin = binaries();
   chmodSync(home, 0o755);
@@ -43,12 +44,14 @@ export function startPostgresql(settings = ''): TestPostgresql {
   appendFileSync(join(data, 'postgresql.conf'), `listen_addresses=''\nunix_socket_directories='${home}'\nfsync=off\n${settings}\n`);
   asServer(join(bin, 'pg_ctl'), '-D', data, '-l', join(home, 'log'), '-w', 'start');
   const env = { PGHOST: home, PGUSER: 'postgres' };
-  let isRunning = true;
+  const pid = Number(readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[0]);
+  const child = { kill: (signal: NodeJS.Signals): boolean => process.kill(pid, signal === 'SIGKILL' ? 'SIGQUIT' : signal) };
+  children.add(child);
   const stop = (): void => {
-    if (isRunning) asServer(join(bin, 'pg_ctl'), '-D', data, '-m', 'immediate', '-w', 'stop');
-    isRunning = false;
+    children.delete(child);
+    asServer(join(bin, 'pg_ctl'), '-D', data, '-m', 'immediate', '-w', 'stop');
+    rmSync(home, { recursive: true, force: true });
   };
-  process.on('exit', stop);
   const psql = (database: string, args: string[], input: string): Buffer =>
     execFileSync('psql', ['-X', '-q', '-A', '-t', '-F', '\t', '-v', 'ON_ERROR_STOP=1', '-d', database, ...args], {
       env: { ...process.env, ...env, PGOPTIONS: '-c client_min_messages=warning' },

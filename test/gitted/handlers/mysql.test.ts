@@ -126,7 +126,7 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
       appendFileSync(join(dir, items), '500\t\\N\t\t1.00\n');
       replace(dir, customers, '100\tcustomer 100\n', '100\tcustomer 99\n');
       replace(dir, customers, '99\tcustomer 99\n', '99\tcustomer 100\n0\tzero\n');
-      replace(dir, 'counters.tsv', 'customer\t101', 'customer\t7000');
+      replace(dir, 'counters.tsv', /customer\t\d+/, 'customer\t7000');
     });
     const created = server.sql(shop.database, `SELECT CREATE_TIME FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'item';`);
     expect(shop.push(next, tree)).toEqual({ status: 0, stdout: '', stderr: '' });

@@ -35,6 +35,9 @@ sub text_of {
     return ["IF($c IS NULL, '\\\\N', IFNULL($text, '\\\\!'))", sub { $_[0] }];
 }
 
+# One text of several columns, whatever character sets they have.
+sub joined { return "CONCAT_WS(',', " . join(', ', "''", map { 'CONVERT(' . text_of($_)->[0] . ' USING utf8mb4)' } @_) . ')' }
+
 # [{name, kind (table, view or sequence), engine, columns => [...], key => [...]}, ...] in order of names.
 sub tables_of {
     my ($database) = @_;

@@ -56,8 +56,8 @@ for my $t ((grep { $_->{engine} ne 'InnoDB' } @tables), undef, (grep { $_->{engi
     my %place = map { $columns[$_]{name} => $_ } 0 .. $#columns;
     my $kind = @key == 1 && $key[0]{type} =~ /int$/ && !($key[0]{type} eq 'bigint' && $key[0]{unsigned}) ? 'int' : @key == 1 && $key[0]{type} eq 'uuid' ? 'uuid' : 'hash';
     my @texts = map { text_of($_)->[0] } @columns;
-    my $row = @texts ? 'MD5(CONCAT_WS(\',\', ' . join(', ', @texts) . '))' : "''";
-    my $hash = @key ? 'LEFT(MD5(CONCAT_WS(\',\', ' . join(', ', map { text_of($_)->[0] } @key) . ')), 16)' : "LEFT($row, 16)";
+    my $row = 'MD5(' . joined(@columns) . ')';
+    my $hash = 'LEFT(' . (@key ? 'MD5(' . joined(@key) . ')' : $row) . ', 16)';
     my $order = @key ? join ', ', map { $_->{type} eq 'uuid' ? 'CAST(q.' . quoted($_->{name}) . ' AS CHAR)' : 'q.' . quoted($_->{name}) } @key : $row;
     $heading->('table', '', hexed($t->{name}), $kind, $kind eq 'hash' ? -1 : $place{ $key[0]{name} }, @key ? join(',', map { hexed($_->{name}) } @key) : '-', join ',', map { hexed($_->{name}) } @columns);
     $sql .= 'SELECT ' . join(', ', ($kind eq 'hash' ? $hash : ()), @texts) . ' FROM ' . quoted($t->{name}) . " q ORDER BY $order;\n";

@@ -64,7 +64,7 @@ check_warnings() {
 			my $where = $at;
 			if ($at =~ /^(\d+) insert$/ && $row) { open my $w, "<", "$stage/$1.where"; my @w = <$w>; chomp($where = $w[$row - 1] // $at); }
 			elsif ($row) { $where = "$at:$row"; }
-			$text =~ s/ for column `[^`]*`\.`[^`]*`\./ for column /; $text =~ s/ at row \d+$//;
+			$text =~ s/ for column (?:`[^`]*`\.`[^`]*`\.)?`([^`]*)`/ for column $1/; $text =~ s/ at row \d+$//;
 			print STDERR "$where: $text\n";
 			$bad = 1;
 		}
@@ -118,7 +118,7 @@ count_losses() {
 }
 
 load_shadow() {
-	if [ "$(cat "$stage/base")" != absent ]; then perl "$sql/swap.pl" sums "$database" | run_client | cut -f 2 >"$stage/sums"; fi
+	if [ "$(cat "$stage/base")" != absent ]; then sums_of "$database" >"$stage/sums"; fi
 	# shellcheck disable=SC2046 # two words
 	set -- $(sed -n 's/^encoding	\([a-z0-9_]*\)	\([a-z0-9_]*\)$/\1 \2/p' "$dir/manifest.tsv")
 	# A crash may have to be finished when the pushed tree is no longer at hand.
@@ -209,8 +209,15 @@ verb_recheck() {
 	fi
 }
 
+sums_of() {
+	{
+		cat "$sql/settings.sql"
+		perl "$sql/swap.pl" sums "$1"
+	} | run_client
+}
+
 is_as_counted() {
-	perl "$sql/swap.pl" sums "$1" | run_client | cut -f 2 | cmp -s - "$stage/sums"
+	sums_of "$1" | cmp -s - "$stage/sums"
 }
 
 verb_commit() {

@@ -38,6 +38,10 @@ elsif ($what eq 'defaults') {
     }
 }
 elsif ($what eq 'sums') {
-    my @tables = $list->($database, 'table|sequence');
-    print 'CHECKSUM TABLE ' . join(', ', map { quoted($database) . '.' . quoted($_) } @tables) . " EXTENDED;\n" if @tables;
+    # CHECKSUM TABLE comes out otherwise when a trigger is dropped, since rows in memory then have other NULL bits.
+    for my $t (grep { $_->{kind} ne 'view' } tables_of($database)) {
+        my $from = 'FROM ' . quoted($database) . '.' . quoted($t->{name}) . ' q';
+        my $row = $t->{kind} eq 'sequence' ? 'CONCAT(next_not_cached_value, cycle_count)' : joined(@{ $t->{columns} });
+        print "SELECT '" . hexed($t->{name}) . "', COUNT(*), IFNULL(SUM(CRC32($row)), 0) $from;\n";
+    }
 }

@@ -7,5 +7,11 @@ SELECT concat_ws(E'\t', pg_catalog.encode(pg_catalog.convert_to(n.nspname, 'UTF8
  ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C";
 SELECT E'\\.\ttoken';
 SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters');
+-- The dumps have run beside the rows, under the same snapshot, which must live until they are done.
+\set gitted_dumped `head -n 1 <&8`
+\if :gitted_dumped
+\else
+  DO $$ BEGIN RAISE 'pg_dump failed, see above'; END $$;
+\endif
 SELECT E'\\.\tend';
 COMMIT;

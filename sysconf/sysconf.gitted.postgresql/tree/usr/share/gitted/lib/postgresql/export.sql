@@ -3,11 +3,7 @@
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_catalog.pg_export_snapshot() AS snapshot_name, pg_catalog.current_database() AS database \gset gitted_
 \setenv GITTED_SNAPSHOT :gitted_snapshot_name
-\set gitted_dumped `sh -c "$GITTED_DUMP" && echo true || echo false`
-\if :gitted_dumped
-\else
-  DO $$ BEGIN RAISE 'pg_dump failed, see above'; END $$;
-\endif
+\! sh -c "$GITTED_DUMP"
 
 SELECT E'\\.\tmanifest';
 SELECT E'engine\tpostgresql';

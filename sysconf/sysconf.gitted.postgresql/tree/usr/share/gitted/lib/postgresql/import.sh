@@ -66,13 +66,13 @@ run_dump() {
 	grep -v -e NOTICE "$stage/error" >&2 || :
 }
 
-# token and counts of now, in one snapshot; $1: since which snapshot newer rows are counted
+# Token, counts and newer rows of now in one snapshot; $1: newer than which snapshot, or empty for counts alone.
 measure() {
 	{
 		cat "$sql/settings.sql"
 		say "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
 		cat "$sql/token.sql"
-		if [ -n "${1:-}" ]; then say "\\set gitted_since '$1'"; else say "\\set gitted_since :gitted_snapshot"; fi
+		say "\\set gitted_since '$1'"
 		cat "$sql/check.sql"
 		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters'); SELECT :'gitted_counted'; SELECT :'gitted_newer'; COMMIT;"
 	} | run_psql "$database"
