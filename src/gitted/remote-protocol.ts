@@ -39,6 +39,9 @@ async function prepare(project: Project, driver: Driver, settings: Settings, ser
   await ensureMachine(project, driver, settings);
 }
 
+/** gitted's exit code for a push after which every ref is where it was. */
+const nothingMoved = 64;
+
 /** Serves one fetch or push; the result is the exit code for git. */
 export async function serveGit(project: Project, name: string, service: string): Promise<number> {
   if (service !== 'git-receive-pack' && service !== 'git-upload-pack') throw new GitsyncError('usage', `There is no service "${service}".`);
@@ -56,6 +59,7 @@ export async function serveGit(project: Project, name: string, service: string):
     },
   });
   if (exitCode === 127) throw new GitsyncError('container', `gitted is missing in ${name}.`, { hint: `git config --unset gitted.${name}.ready, and push again` });
+  if (exitCode === nothingMoved) return 0;
   if (exitCode === 0 && service === 'git-receive-pack' && driver.kind !== 'local') {
     const url = await findUrl(driver);
     if (url !== undefined) finished(`${url} ${await probeUrl(url)}`);

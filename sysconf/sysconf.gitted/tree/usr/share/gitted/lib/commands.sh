@@ -48,6 +48,7 @@ serve_push() {
 	run_hooks pre-git
 	export_all push
 	rmdir "$decision" 2>/dev/null || :
+	refs=$(git for-each-ref refs/heads refs/tags)
 	code=0
 	serve git receive-pack "$GIT_DIR" || code=$?
 	# What the hook left open: it died, or receive-pack did before the branch moved.
@@ -55,6 +56,8 @@ serve_push() {
 	rmdir "$decision" 2>/dev/null || :
 	[ $code -eq 0 ] || exit $code
 	run_hooks post-git
+	# For the client, which has nothing to say about a push that moved nothing.
+	[ "$framed" = "" ] || [ "$refs" != "$(git for-each-ref refs/heads refs/tags)" ] || exit 64
 }
 
 # Another machine may have got this name meanwhile.

@@ -8,7 +8,6 @@ export_binding() {
 	old=$(git rev-parse -q --verify "$state_ref" || :)
 	token=$(handler token) || token=
 	if [ "$token" = absent ]; then
-		say "$binding_name: there is nothing to export yet"
 		[ "$old" = "" ] || git update-ref -d "$state_ref"
 		rm -f "$binding_dir/token"
 		exit 0
@@ -20,8 +19,12 @@ export_binding() {
 	fill_live || fail "$binding_name could not be exported; the branch and the live state are as they were."
 	check_directory "$live" "$GITTED_DATA_PATH" || fail "$binding_name was not exported: names like these do not leave the container."
 	tree=$(hash_live)
-	printf '%s\t%s\t%s\n' "$binding_name" "$GITTED_DATA_PATH" "$tree" >>"$var/exported"
-	[ "$tree" = "$old" ] || say "$GITTED_DATA_PATH: $(describe_changes "${old:-$empty_tree}" "$tree") changed ($(seconds_since "$started"))"
+	what=unchanged
+	if [ "$tree" != "$old" ]; then
+		what=$(describe_changes "${old:-$empty_tree}" "$tree")
+		say "$GITTED_DATA_PATH: $what changed ($(seconds_since "$started"))"
+	fi
+	printf '%s\t%s\t%s\t%s\n' "$binding_name" "$GITTED_DATA_PATH" "$tree" "$what" >>"$var/exported"
 }
 
 # Fills the binding's live directory; keeps the token for when the commit is made.
@@ -52,7 +55,7 @@ export_branch() {
 	[ -s "$var/exported" ] || return 0
 	tree=$(git rev-parse -q --verify "$exported_commit^{tree}" || printf %s "$empty_tree")
 	before=$tree
-	while IFS='	' read -r name path exported; do
+	while IFS='	' read -r name path exported what; do
 		[ "$(git rev-parse -q --verify "$(state_ref_of "$1" "$name")" || :)" = "$exported" ] || tree=$(graft "$tree" "$path" "$exported")
 	done <"$var/exported"
 	[ "$tree" = "$before" ] || commit_export "$1" "$2" "$tree" "$before"
@@ -64,10 +67,13 @@ state_ref_of() {
 	if [ "$2" = sysconf/ ]; then printf 'refs/gitted/sysconf'; else printf 'refs/gitted/state/%s/%s' "$1" "$2"; fi
 }
 
+# Column N of what changed, joined by commas.
+list_changed() { awk -F '\t' -v column="$1" '$4 != "unchanged" { printf "%s%s", (n++ ? ", " : ""), $column }' "$var/exported"; }
+
 # commit_export BRANCH pull|push TREE BEFORE
 commit_export() {
-	paths=$(cut -f2 "$var/exported" | sort -u | tr '\n' ' ' | sed 's/ $//; s/ /, /g')
-	what=$(describe_changes "$4" "$3")
+	paths=$(list_changed 2)
+	what=$(list_changed 4)
 	message="$paths: $what changed in $machine"
 	if [ "$exported_commit" = "" ] && [ "$2" = push ]; then
 		# The branch comes with this push; what was here before it is kept for undo.
@@ -83,7 +89,7 @@ commit_export() {
 
 # The refs of what is really live, and the tokens that belong to them, move after the commit.
 settle_export() {
-	while IFS='	' read -r name path exported; do
+	while IFS='	' read -r name path exported what; do
 		git update-ref "$(state_ref_of "$1" "$name")" "$exported"
 		[ "$name" != sysconf/ ] || { settle_sysconf && continue; }
 		directory=$var/bindings/$(printf '%s.%s' "$1" "$name" | sed 's,/,%2f,g')

@@ -58,13 +58,13 @@ roll_forward() {
 		fi
 		(
 			load_binding "$1" "$name"
-			wanted=$(tree_at "$4" "$GITTED_DATA_PATH")
+			wanted=$(tree_at "$3" "$GITTED_DATA_PATH")
 			settle_binding "${wanted:-$empty_tree}"
 		) || return 1
 	done <"$var/names.forward"
 	settle_provision
 	current=$(git rev-parse -q --verify "refs/heads/$1" || printf %s $null_id)
-	[ "$current" = "$4" ] || [ "$current" != "$3" ] || git update-ref -m "import finished after a crash" "refs/heads/$1" "$4" "$3"
+	[ "$current" = "$3" ] || [ "$current" != "$2" ] || git update-ref -m "import finished after a crash" "refs/heads/$1" "$3" "$2"
 }
 
 # roll_back BRANCH

@@ -82,7 +82,7 @@ export_sysconf() {
 		complain "/sysconf has new symbolic links; it is left out of this export. Put links into setup.rc."
 		return 0
 	fi
-	printf '%s\t%s\t%s\n' sysconf/ "$(cat "$var/sysconf.path")" "$tree" >>"$var/exported"
+	printf '%s\t%s\t%s\t%s\n' sysconf/ "$(cat "$var/sysconf.path")" "$tree" "$(describe_changes "$old" "$tree")" >>"$var/exported"
 }
 
 settle_sysconf() { sysconf_token | write_file "$var/sysconf.token"; }
