@@ -34,6 +34,9 @@ const parts = {
   strace: () => has('strace'),
   tmpfs: () => process.getuid?.() === 0 && process.platform === 'linux',
   userns: canMakeUserNamespace,
+  lxc: () => process.getuid?.() === 0 && has('lxc-create') && has('dnsmasq'),
+  mmdebstrap: () => has('mmdebstrap'),
+  sqlite3: () => has('sqlite3'),
   postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
   mariadb: () => has('mariadbd') && has('mariadb-install-db') && has('setpriv'),
 } satisfies Record<string, () => boolean>;
