@@ -91,7 +91,7 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
     expect(treeOf(copy.export())).toEqual(treeOf(tree));
     expect(valuesOf('nasty copy')).toEqual(valuesOf('nasty'));
     // Once more over itself by the way of the whole: names of both databases change places.
-    expect(copy.push(edited(tree, (dir) => appendFileSync(join(dir, 'schema/pre-data.sql'), '\n-- changed\n')), tree)).toMatchObject({ status: 0 });
+    expect(copy.push(edited(tree, (dir) => appendFileSync(join(dir, 'schema/pre-data.sql'), '\n-- changed\n')), tree, { GITTED_TOKEN: copy.token() })).toMatchObject({ status: 0 });
     expect(treeOf(copy.export())).toEqual(treeOf(tree));
     expect(valuesOf('nasty copy')).toEqual(valuesOf('nasty'));
   }, 120_000);

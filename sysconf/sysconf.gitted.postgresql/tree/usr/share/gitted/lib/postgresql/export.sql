@@ -110,9 +110,9 @@ WITH RECURSIVE hashed AS (
                  WHEN how_many = 1 AND first_type = 'uuid' THEN 'uuid' ELSE 'hash' END AS cut
     FROM described
 )
-SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
+SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
               pg_catalog.encode(pg_catalog.convert_to(nspname, 'UTF8'), 'hex'), pg_catalog.encode(pg_catalog.convert_to(relname, 'UTF8'), 'hex'),
-              cut, CASE cut WHEN 'hash' THEN -1 ELSE first_place END, coalesce(key_hexes, '-'), coalesce(hexes, '')),
+              cut, CASE cut WHEN 'hash' THEN -1 ELSE first_place END, coalesce(key_hexes, '-'), coalesce(hexes, ''), CASE WHEN condition IS NULL THEN oid::pg_catalog.text ELSE '' END),
        format('COPY (SELECT %s%s FROM %s%I.%I q %s%s) TO STDOUT',
               CASE WHEN cut = 'hash' AND names IS NOT NULL THEN format('pg_catalog.left(pg_catalog.md5(%s), 16), ', coalesce(key_text, row_text))
                    WHEN names IS NULL THEN 'pg_catalog.repeat(''0'', 16), ''''' ELSE '' END,

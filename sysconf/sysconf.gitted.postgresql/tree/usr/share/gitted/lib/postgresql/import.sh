@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
 #
 # $stage/kind     same, rows or whole
-# $stage/base     the token when staging began: what GITTED_TOKEN must be
+# $stage/base     the token of the state that the push is about: GITTED_TOKEN, or the one when staging began
 # $stage/now      the token after our own trial transaction, when nobody else did anything
 # $stage/counted  the numbers of rows at base
 
@@ -109,7 +109,12 @@ verb_stage() {
 		exit "$status"
 	fi
 	if exists; then
-		measure "" >"$stage/measured"
+		# The export that belongs to the token has counted the rows already.
+		if [ -n "${GITTED_TOKEN:-}" ] && [ "$(sed -n 1p "$state/exported" 2>/dev/null)" = "$GITTED_TOKEN" ]; then
+			cp "$state/exported" "$stage/measured"
+		else
+			measure "" >"$stage/measured"
+		fi
 		sed -n 1p "$stage/measured" >"$stage/base"
 		sed -n 2p "$stage/measured" >"$stage/counted"
 		# Never exported, so nobody knows what would be lost.
@@ -301,13 +306,20 @@ verb_commit() {
 	rows)
 		if ! is_committed; then
 			run_rows COMMIT
-			if [ -f "$stage/after" ]; then mv "$stage/after" "$state/token.new"; fi
+			if [ -f "$stage/after" ]; then remember "$(cat "$stage/after")"; fi
 		fi
 		;;
 	whole) swap ;;
 	*) fail "Nothing is staged, expected stage before commit." ;;
 	esac
 	echo done >"$stage/kind.done"
+}
+
+# Nobody else did anything: $1 is the token of the new state. Its rows are counted for the next push.
+remember() {
+	measure "" >"$stage/measured"
+	if [ "$(sed -n 1p "$stage/measured")" = "$1" ]; then sed 3d "$stage/measured" >"$state/exported"; fi
+	say "$1" >"$state/token.new"
 }
 
 # Whether an earlier commit came through although it could not say so.
