@@ -4,6 +4,7 @@ import { exitCodes, GitsyncError } from '../errors.ts';
 import { version } from '../version.ts';
 import { runDoctor } from './doctor.ts';
 import { chooseName, cloneMachine, destroyMachine, forgetMachine, openMachine, runInside, showStatus, showUrl, startMachine, stopMachine, upgrade } from './machine-commands.ts';
+import { runMergeDriver } from './merge-driver.ts';
 import { findProject, type Project } from './project.ts';
 import { addRemote, register } from './register.ts';
 import { finished } from './report.ts';
@@ -123,6 +124,7 @@ function splitWords(args: readonly string[]): [ours: string[], theirs: string[]]
 export async function runGittedClient(args: readonly string[], program: string): Promise<number> {
   const [ours, theirs] = splitWords(args);
   if (ours[0] === 'handle-remote-protocol') return serveGit(await findProject(process.cwd()), ours[1] ?? '', ours[2] ?? '');
+  if (ours[0] === 'merge-rows') return runMergeDriver([...ours.slice(1), ...theirs]);
   let parsed;
   try {
     parsed = parseArgs({ args: ours, options, allowPositionals: true });

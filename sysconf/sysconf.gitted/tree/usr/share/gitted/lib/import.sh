@@ -139,6 +139,8 @@ recheck_binding() {
 
 # Without a token, only exporting again tells.
 recheck_simple() {
+	# Nothing was live when this push began.
+	[ "$state" != "$empty_tree" ] || return 0
 	rm -rf "$binding_dir/again"
 	mkdir "$binding_dir/again"
 	handler export "$binding_dir/again" || return 1
