@@ -1,4 +1,4 @@
-// Two projects: "unit" (pure and quick) and "integration" (real git, real processes, real file systems).
+// Three projects: "unit" (pure and quick), "integration" (real git, processes, file systems) and "containers" (LXC, databases).
 const shared = {
   rootDir: import.meta.dirname,
   testEnvironment: '<rootDir>/test/helpers/environment.mjs',
@@ -16,6 +16,12 @@ export default {
       ...shared,
       displayName: 'integration',
       testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs}/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/helpers/build-once.mjs',
+    },
+    {
+      ...shared,
+      displayName: 'containers',
+      testMatch: ['<rootDir>/test/gitted/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
   ],

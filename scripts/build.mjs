@@ -1,6 +1,7 @@
 // Bundles each program into one self-contained file in dist/.
 import { build } from 'esbuild';
 import { chmodSync, readFileSync } from 'node:fs';
+import { buildGittedClient } from './build-gitted.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -24,3 +25,4 @@ await build({
   logLevel: 'warning',
 });
 for (const name of Object.keys(programs)) chmodSync(`${root}dist/${name}.js`, 0o755);
+await buildGittedClient(root, version);

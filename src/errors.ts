@@ -46,6 +46,7 @@ const table = {
   timeout: { exitCode: exitCodes.failed, retry: 'backoff' },
   hook: { exitCode: exitCodes.failed, retry: 'on-change' },
   signing: { exitCode: exitCodes.failed, retry: 'on-change' },
+  container: { exitCode: exitCodes.container, retry: 'backoff' },
 } as const satisfies Record<string, { exitCode: number; retry: Retry }>;
 
 /** What went wrong, in terms that decide what happens next. */

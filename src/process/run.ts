@@ -159,3 +159,34 @@ export function startProcess(file: string, args: readonly string[], options: Sta
     },
   };
 }
+
+export interface AttachOptions {
+  cwd?: string;
+  /** The complete environment; nothing is inherited beside it. Default: this process's. */
+  env?: Record<string, string | undefined>;
+  /** Feeds standard input, and may keep it open until `ended`. Without it our own standard input is handed on. */
+  feed?(input: NodeJS.WritableStream, ended: Promise<unknown>): void;
+}
+
+/**
+ * Runs a program on our own standard output and error, in our own process group
+ * (so that Ctrl-C reaches it), and returns its exit code.
+ * @throws GitsyncError `failed` when it could not be started or was killed.
+ */
+export async function runAttached(file: string, args: readonly string[], options: AttachOptions = {}): Promise<number> {
+  const child = execa(file, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
+    stdin: options.feed === undefined ? 'inherit' : 'pipe',
+    stdout: 'inherit',
+    stderr: 'inherit',
+    buffer: false,
+    reject: false,
+  });
+  // Where it ends before it has read everything, its exit code says why.
+  child.stdin?.on('error', () => undefined);
+  if (child.stdin) options.feed?.(child.stdin, child);
+  const { exitCode, signal, shortMessage } = await child;
+  if (exitCode === undefined) throw new GitsyncError('failed', `${file} did not finish: ${signal === undefined ? (shortMessage ?? 'it could not be started') : `it was killed by ${signal}`}`);
+  return exitCode;
+}

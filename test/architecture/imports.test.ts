@@ -7,7 +7,7 @@ const root = new URL('../../src', import.meta.url).pathname;
 
 /** Each room may import from itself, from the rooms named, and from the files at the top of src. */
 const mayImport: Record<string, string[]> = {
-  '.': ['commands', 'agent', 'config', 'core'],
+  '.': ['commands', 'agent', 'gitted', 'config', 'core'],
   commands: ['agent', 'git', 'watch', 'remote', 'gitted', 'gidit', 'config', 'core', 'process'],
   agent: ['git', 'watch', 'remote', 'gitted', 'gidit', 'config', 'core', 'process'],
   gitted: ['git', 'core', 'config', 'process'],

@@ -1,6 +1,11 @@
 /** Tests for parts that not every machine has: skipped loudly, or failed where GITSYNC_REQUIRE names them. */
 import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
 import { describe } from '@jest/globals';
+
+function hasBelow(directory: string, program: string): boolean {
+  return existsSync(directory) && readdirSync(directory).some((version) => existsSync(`${directory}/${version}/bin/${program}`));
+}
 
 function has(program: string): boolean {
   try {
@@ -29,6 +34,11 @@ const parts = {
   strace: () => has('strace'),
   tmpfs: () => process.getuid?.() === 0 && process.platform === 'linux',
   userns: canMakeUserNamespace,
+  lxc: () => process.getuid?.() === 0 && has('lxc-create') && has('dnsmasq'),
+  mmdebstrap: () => has('mmdebstrap'),
+  sqlite3: () => has('sqlite3'),
+  postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
+  mariadb: () => has('mariadbd') && has('mariadb-install-db') && has('setpriv'),
 } satisfies Record<string, () => boolean>;
 
 export type Part = keyof typeof parts;

@@ -1,0 +1,157 @@
+/** Merges exported rows by key: two people who edit neighbouring rows do not disagree. */
+
+/** The merged text, and how many rows both sides changed differently; these stand between git's usual marks. */
+export interface RowsMerge {
+  text: string;
+  conflicts: number;
+}
+
+/** How the rows of one file are told apart and, for counters, which of two values wins. */
+export interface RowsRule {
+  /** Places of the columns of the key, from 0; undefined where only the whole row tells. */
+  key: number[] | undefined;
+  /** Place of a number of which the greater one wins, as it must for a sequence that both sides have drawn from. */
+  greatest?: number;
+}
+
+type Rows = Map<string, string>;
+
+function linesOf(text: string): string[] {
+  const lines = text.split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+/** Rows by key, or undefined when a line has too few fields or a key is there twice. */
+function rowsByKey(text: string, places: number[]): Rows | undefined {
+  const rows: Rows = new Map();
+  for (const line of linesOf(text)) {
+    const fields = line.split('\t');
+    if (places.some((place) => fields[place] === undefined)) return undefined;
+    const key = places.map((place) => fields[place]).join('\t');
+    if (rows.has(key)) return undefined;
+    rows.set(key, line);
+  }
+  return rows;
+}
+
+const isNumber = (text: string): boolean => /^-?\d+$/.test(text);
+
+function compareNumbers(a: string, b: string): number {
+  const difference = BigInt(a) - BigInt(b);
+  return difference < 0n ? -1 : difference > 0n ? 1 : 0;
+}
+
+const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+const isSorted = (keys: string[], compare: (a: string, b: string) => number): boolean => keys.every((key, i) => i === 0 || compare(keys[i - 1] as string, key) < 0);
+
+/** All keys in the order of the sides where that is plain, else ours with what is only theirs behind its neighbour. */
+function orderKeys(base: Rows, ours: Rows, theirs: Rows): string[] {
+  const sides = [base, ours, theirs].map((rows) => [...rows.keys()]);
+  for (const [fits, compare] of [
+    [isNumber, compareNumbers],
+    [() => true, compareTexts],
+  ] as const) {
+    if (sides.every((keys) => keys.every(fits) && isSorted(keys, compare))) return [...new Set(sides.flat())].sort(compare);
+  }
+  const behind = new Map<string | undefined, string[]>();
+  let neighbour: string | undefined;
+  for (const key of theirs.keys()) {
+    if (ours.has(key)) neighbour = key;
+    else behind.set(neighbour, [...(behind.get(neighbour) ?? []), key]);
+  }
+  return [...(behind.get(undefined) ?? []), ...[...ours.keys()].flatMap((key) => [key, ...(behind.get(key) ?? [])])];
+}
+
+function greaterOf(ours: string | undefined, theirs: string | undefined, place: number): string | undefined {
+  const [a, b] = [ours?.split('\t')[place], theirs?.split('\t')[place]];
+  if (a === undefined || b === undefined || !isNumber(a) || !isNumber(b)) return undefined;
+  return compareNumbers(a, b) >= 0 ? ours : theirs;
+}
+
+function mergeByKey(base: Rows, ours: Rows, theirs: Rows, greatest: number | undefined): RowsMerge {
+  const out: string[] = [];
+  let conflicts = 0;
+  const put = (line: string | undefined): void => {
+    if (line !== undefined) out.push(line);
+  };
+  for (const key of orderKeys(base, ours, theirs)) {
+    const [before, mine, other] = [base.get(key), ours.get(key), theirs.get(key)];
+    const winner = greatest === undefined ? undefined : greaterOf(mine, other, greatest);
+    if (mine === other || other === before) put(mine);
+    else if (mine === before) put(other);
+    else if (winner !== undefined) put(winner);
+    else {
+      conflicts++;
+      out.push('<<<<<<< ours');
+      put(mine);
+      out.push('=======');
+      put(other);
+      out.push('>>>>>>> theirs');
+    }
+  }
+  return { text: out.map((line) => `${line}\n`).join(''), conflicts };
+}
+
+function countLines(text: string): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const line of linesOf(text)) counts.set(line, (counts.get(line) ?? 0) + 1);
+  return counts;
+}
+
+/** Equal rows are counted: what either side added or took away is added or taken away. */
+function mergeByCount(base: string, ours: string, theirs: string): RowsMerge {
+  const [before, mine, other] = [base, ours, theirs].map(countLines) as [Map<string, number>, Map<string, number>, Map<string, number>];
+  const wanted = new Map<string, number>();
+  for (const line of new Set([...mine.keys(), ...other.keys()])) {
+    const [b, m, o] = [before.get(line) ?? 0, mine.get(line) ?? 0, other.get(line) ?? 0];
+    wanted.set(line, m === o ? m : Math.max(0, m + o - b));
+  }
+  const lines: string[] = [];
+  for (const line of [...linesOf(ours), ...linesOf(theirs)]) {
+    const left = wanted.get(line) ?? 0;
+    if (left > 0) lines.push(...Array<string>(left).fill(line));
+    wanted.set(line, 0);
+  }
+  // Exports without a key are ordered by the row itself; the next one puts this right where it is not by bytes.
+  return { text: lines.map((line) => `${line}\n`).join(''), conflicts: 0 };
+}
+
+/**
+ * Merges three versions of a file of rows.
+ * @param base,ours,theirs whole files, bytes as latin1; an absent file is ''
+ * @returns undefined when the files are not rows of such a table: then lines must be merged as lines
+ */
+export function mergeRows(base: string, ours: string, theirs: string, rule: RowsRule): RowsMerge | undefined {
+  if (rule.key === undefined) return mergeByCount(base, ours, theirs);
+  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, rule.key as number[]));
+  if (before === undefined || mine === undefined || other === undefined) return undefined;
+  return mergeByKey(before, mine, other, rule.greatest);
+}
+
+/** Where the manifest of a file of rows is and which table of it the file belongs to; counters have no table. */
+export function placeOfRows(path: string): { manifest: string; table: string | undefined } | undefined {
+  const rows = /^(.*?)data\/([^/]+)\/[^/]+\.(?:copy|tsv)$/.exec(path);
+  if (rows !== null) return { manifest: `${rows[1]}manifest.tsv`, table: rows[2] };
+  const counters = /^(.*?)(?:sequences|counters)\.tsv$/.exec(path);
+  return counters === null ? undefined : { manifest: `${counters[1]}manifest.tsv`, table: undefined };
+}
+
+/**
+ * The rule for one table, or for counters where `table` is undefined.
+ * @param manifest the text of manifest.tsv (see docs/design/handlers.md)
+ * @returns undefined when the manifest does not name the table
+ */
+export function ruleFor(manifest: string, table: string | undefined): RowsRule | undefined {
+  if (table === undefined) return { key: [0, 1], greatest: 2 };
+  for (const line of linesOf(manifest)) {
+    const [what, path, , , , key, columns] = line.split('\t');
+    if (what !== 'table' || path !== table || key === undefined || columns === undefined) continue;
+    if (key === '-') return { key: undefined };
+    const names = columns.split(',');
+    const places = key.split(',').map((name) => names.indexOf(name));
+    return places.includes(-1) ? undefined : { key: places };
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/perl
+# token.pl DATABASE: prints SQL that sets @gitted_token. The log position moves with every change to InnoDB;
+# views, routines, triggers and events, and tables of other engines, are not in it and are looked at themselves.
+use strict;
+use warnings;
+use File::Basename;
+require(dirname(__FILE__) . '/catalog.pl');
+
+my ($database) = @ARGV;
+my $name = literal($database);
+my @other = map { $_->[0] } rows_of("SELECT HEX(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = $name AND TABLE_TYPE <> 'VIEW' AND IFNULL(ENGINE, '') <> 'InnoDB' ORDER BY BINARY TABLE_NAME;");
+my $sums = "''";
+if (@other) {
+    my $list = join ', ', map { quoted($database) . '.' . quoted(pack 'H*', $_) } @other;
+    my @sums = rows_of("CHECKSUM TABLE $list EXTENDED;");
+    $sums = "'" . join(',', map { $_->[-1] } @sums) . "'";
+}
+my $digest = sub { my ($text, $from, $order) = @_; return "(SELECT IFNULL(MD5(GROUP_CONCAT(MD5(CONCAT_WS('|', $text)) ORDER BY $order SEPARATOR ',')), '') FROM information_schema.$from)" };
+print "SELECT CONCAT_WS('.', (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'Innodb_lsn_current'), MD5(CONCAT_WS('/', $sums, ",
+    join(', ',
+        $digest->('TABLE_NAME, VIEW_DEFINITION, SECURITY_TYPE, DEFINER, CHECK_OPTION', "VIEWS WHERE TABLE_SCHEMA = $name", 'BINARY TABLE_NAME'),
+        $digest->('TRIGGER_NAME, CREATED, ACTION_STATEMENT, ACTION_TIMING, EVENT_MANIPULATION, ACTION_ORDER, DEFINER', "TRIGGERS WHERE TRIGGER_SCHEMA = $name", 'BINARY TRIGGER_NAME'),
+        $digest->('ROUTINE_NAME, ROUTINE_TYPE, LAST_ALTERED, ROUTINE_DEFINITION, ROUTINE_COMMENT, SECURITY_TYPE, DEFINER', "ROUTINES WHERE ROUTINE_SCHEMA = $name", 'ROUTINE_TYPE, BINARY ROUTINE_NAME'),
+        $digest->('EVENT_NAME, LAST_ALTERED, EVENT_DEFINITION, STATUS, EXECUTE_AT, INTERVAL_VALUE, INTERVAL_FIELD', "EVENTS WHERE EVENT_SCHEMA = $name", 'BINARY EVENT_NAME'),
+        "(SELECT CONCAT(DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = $name)"),
+    "))) INTO \@gitted_token;\n";

@@ -1,0 +1,126 @@
+-- Everything of one database under one snapshot, as one stream for gitted-split. A line that begins with
+-- backslash and full stop is ours: COPY never writes one.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT pg_catalog.pg_export_snapshot() AS snapshot_name, pg_catalog.current_database() AS database \gset gitted_
+\setenv GITTED_SNAPSHOT :gitted_snapshot_name
+\! sh -c "$GITTED_DUMP"
+
+SELECT E'\\.\tmanifest';
+SELECT E'engine\tpostgresql';
+SELECT E'server\t' || pg_catalog.current_setting('server_version_num')::int / 10000;
+-- By way of json, since these columns differ between versions.
+SELECT concat_ws(E'\t', 'encoding', pg_catalog.pg_encoding_to_char(encoding), 'locale', coalesce(j ->> 'datlocprovider', 'c'), datcollate, datctype, coalesce(j ->> 'daticulocale', j ->> 'datlocale', '-'))
+  FROM pg_catalog.pg_database d, pg_catalog.to_jsonb(d) j WHERE datname = pg_catalog.current_database();
+-- Roles without passwords, so that owners and rights can be set where they do not exist yet.
+SELECT concat_ws(E'\t', 'role', pg_catalog.encode(pg_catalog.convert_to(rolname, 'UTF8'), 'hex'), CASE WHEN rolcanlogin THEN 'login' ELSE 'nologin' END)
+  FROM pg_catalog.pg_roles r
+ WHERE oid >= 16384 AND oid IN (
+   SELECT refobjid FROM pg_catalog.pg_shdepend d WHERE refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+      AND (dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+           OR (classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))))
+ ORDER BY rolname COLLATE "C";
+
+-- What belongs to the database itself is not in a dump of what is in it, and a swapped database must not lose it.
+SELECT E'\\.\ttext\tschema/database.sql';
+SELECT pg_catalog.encode(pg_catalog.convert_to(line, 'UTF8'), 'hex') FROM (
+  SELECT 1 AS part, 0::bigint AS nr, format('ALTER DATABASE :"database" OWNER TO %I;', pg_catalog.pg_get_userbyid(datdba)) AS line
+    FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+  UNION ALL
+  SELECT 2, 0, format('ALTER DATABASE :"database" CONNECTION LIMIT %s;', datconnlimit)
+    FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database() AND datconnlimit <> -1
+  UNION ALL
+  SELECT 3, 0, 'REVOKE ALL ON DATABASE :"database" FROM PUBLIC;'
+    FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database() AND datacl IS NOT NULL
+  UNION ALL
+  SELECT 4, row_number() OVER (ORDER BY CASE grantee WHEN 0 THEN '' ELSE pg_catalog.pg_get_userbyid(grantee) END COLLATE "C", privilege_type),
+         format('GRANT %s ON DATABASE :"database" TO %s%s;', privilege_type,
+                CASE grantee WHEN 0 THEN 'PUBLIC' ELSE format('%I', pg_catalog.pg_get_userbyid(grantee)) END,
+                CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_catalog.pg_database, pg_catalog.aclexplode(datacl)
+   WHERE datname = pg_catalog.current_database() AND grantee <> datdba
+  UNION ALL
+  SELECT 5, row_number() OVER (ORDER BY coalesce(r.rolname, '') COLLATE "C", nr),
+         format('ALTER %sDATABASE :"database" SET %I TO %s;', CASE WHEN r.oid IS NULL THEN '' ELSE format('ROLE %I IN ', r.rolname) END,
+                pg_catalog.split_part(setting, '=', 1),
+                -- Values of these are lists that are quoted already.
+                CASE WHEN pg_catalog.split_part(setting, '=', 1) IN ('search_path', 'temp_tablespaces', 'local_preload_libraries', 'session_preload_libraries')
+                     THEN pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1)
+                     ELSE pg_catalog.quote_literal(pg_catalog.substr(setting, pg_catalog.strpos(setting, '=') + 1)) END)
+    FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase
+    LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole,
+         pg_catalog.unnest(s.setconfig) WITH ORDINALITY AS u(setting, nr)
+   WHERE d.datname = pg_catalog.current_database()
+  UNION ALL
+  SELECT 6, 0, format('COMMENT ON DATABASE :"database" IS %L;', pg_catalog.shobj_description(oid, 'pg_database'))
+    FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database() AND pg_catalog.shobj_description(oid, 'pg_database') IS NOT NULL
+) x ORDER BY part, nr;
+
+-- Tables: partitions one by one, except below a root that divides by hash, whose hash differs between machines.
+WITH RECURSIVE hashed AS (
+  SELECT partrelid FROM pg_catalog.pg_partitioned_table WHERE partstrat = 'h'
+), roots AS (
+  SELECT DISTINCT pg_catalog.pg_partition_root(partrelid) AS oid FROM hashed
+), chosen AS (
+  SELECT c.oid, n.nspname, c.relname, c.relkind,
+         e.condition
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN LATERAL (
+      SELECT coalesce((SELECT x.extcondition[i.nr] FROM pg_catalog.unnest(x.extconfig) WITH ORDINALITY i(rel, nr) WHERE i.rel = c.oid), '') AS condition,
+             coalesce(c.oid = ANY (x.extconfig), false) AS wanted
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension x ON x.oid = d.refobjid
+       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
+         AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass) e ON true
+   WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
+     AND (e.wanted IS NULL OR e.wanted)
+     AND ((c.relkind = 'r' AND NOT EXISTS (SELECT FROM roots WHERE roots.oid = pg_catalog.pg_partition_root(c.oid)))
+          OR (c.relkind = 'p' AND c.oid IN (SELECT oid FROM roots)))
+), columns AS (
+  SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.attnotnull, t.typname,
+         row_number() OVER (PARTITION BY a.attrelid ORDER BY a.attnum) - 1 AS place,
+         CASE WHEN t.typnamespace = 'pg_catalog'::pg_catalog.regnamespace AND t.typname IN
+                ('int2','int4','int8','oid','numeric','float4','float8','bool','date','time','timetz','timestamp','timestamptz','interval',
+                 'uuid','bytea','inet','cidr','macaddr','macaddr8','pg_lsn','money','bit','varbit')
+              THEN format('q.%I', a.attname) ELSE format('q.%I::pg_catalog.text COLLATE pg_catalog."C"', a.attname) END AS sorted
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+   WHERE a.attrelid IN (SELECT oid FROM chosen) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+), keys AS (
+  SELECT DISTINCT ON (i.indrelid) i.indrelid, i.indexrelid, i.indkey, i.indnkeyatts
+    FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+   WHERE i.indrelid IN (SELECT oid FROM chosen) AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+     AND NOT EXISTS (SELECT FROM pg_catalog.generate_series(0, i.indnkeyatts - 1) g
+                      WHERE NOT EXISTS (SELECT FROM columns k WHERE k.attrelid = i.indrelid AND k.attnum = i.indkey[g] AND k.attnotnull))
+   ORDER BY i.indrelid, i.indisprimary DESC, i.indnkeyatts, c.relname COLLATE "C"
+), described AS (
+  SELECT t.*, l.names, l.hexes, l.row_text, k.key_hexes, k.key_sorted, k.key_text, k.first_type, k.first_place, k.how_many
+    FROM chosen t
+    LEFT JOIN LATERAL (
+      SELECT string_agg(format('q.%I', attname), ', ' ORDER BY attnum) AS names,
+             string_agg(pg_catalog.encode(pg_catalog.convert_to(attname, 'UTF8'), 'hex'), ',' ORDER BY attnum) AS hexes,
+             'ROW(' || string_agg(format('q.%I', attname), ', ' ORDER BY attnum) || ')::pg_catalog.text' AS row_text
+        FROM columns WHERE attrelid = t.oid) l ON true
+    LEFT JOIN LATERAL (
+      SELECT string_agg(pg_catalog.encode(pg_catalog.convert_to(k.attname, 'UTF8'), 'hex'), ',' ORDER BY g) AS key_hexes,
+             string_agg(k.sorted, ', ' ORDER BY g) AS key_sorted,
+             'ROW(' || string_agg(format('q.%I', k.attname), ', ' ORDER BY g) || ')::pg_catalog.text' AS key_text,
+             min(k.typname) AS first_type, min(k.place) AS first_place, count(*) AS how_many
+        FROM keys i, pg_catalog.generate_series(0, i.indnkeyatts - 1) g, columns k
+       WHERE i.indrelid = t.oid AND k.attrelid = t.oid AND k.attnum = i.indkey[g]) k ON true
+), planned AS (
+  SELECT *, CASE WHEN how_many = 1 AND first_type IN ('int2', 'int4', 'int8') THEN 'int'
+                 WHEN how_many = 1 AND first_type = 'uuid' THEN 'uuid' ELSE 'hash' END AS cut
+    FROM described
+)
+SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
+              pg_catalog.encode(pg_catalog.convert_to(nspname, 'UTF8'), 'hex'), pg_catalog.encode(pg_catalog.convert_to(relname, 'UTF8'), 'hex'),
+              cut, CASE cut WHEN 'hash' THEN -1 ELSE first_place END, coalesce(key_hexes, '-'), coalesce(hexes, ''), CASE WHEN condition IS NULL THEN oid::pg_catalog.text ELSE '' END),
+       format('COPY (SELECT %s%s FROM %s%I.%I q %s%s) TO STDOUT',
+              CASE WHEN cut = 'hash' AND names IS NOT NULL THEN format('pg_catalog.left(pg_catalog.md5(%s), 16), ', coalesce(key_text, row_text))
+                   WHEN names IS NULL THEN 'pg_catalog.repeat(''0'', 16), ''''' ELSE '' END,
+              names, CASE relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, nspname, relname, condition,
+              ' ORDER BY ' || coalesce(key_sorted, row_text || ' COLLATE pg_catalog."C"'))
+  FROM planned ORDER BY nspname COLLATE "C", relname COLLATE "C"
+\gexec
+
+-- Pages of large objects, sixteen digits of a hash in front; the objects themselves are in pre-data.sql.
+SELECT E'\\.\tpages\tlarge-objects/pages\thash' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject);
+COPY (SELECT pg_catalog.left(pg_catalog.md5(loid::pg_catalog.text), 16), loid, pageno, data FROM pg_catalog.pg_largeobject ORDER BY loid, pageno) TO STDOUT;

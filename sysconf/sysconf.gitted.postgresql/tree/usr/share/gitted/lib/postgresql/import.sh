@@ -1,0 +1,383 @@
+# shellcheck shell=sh
+# The half of the PostgreSQL handler that makes a database what the files say; read by handlers/postgresql.
+# shellcheck disable=SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
+#
+# $stage/kind     same, rows or whole
+# $stage/base     the token of the state that the push is about: GITTED_TOKEN, or the one when staging began
+# $stage/now      the token after our own trial transaction, when nobody else did anything
+# $stage/counted  the numbers of rows at base
+
+# Ours to take away again: connections are let in, what is beside the database goes.
+verb_rollback() {
+	if [ -d "$stage" ] || [ "$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")" != 0 ]; then
+		{
+			say "SET search_path = '';"
+			# A crash between the two names cannot be: both are in one transaction.
+			# shellcheck disable=SC2016
+			say "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true', datname) FROM pg_catalog.pg_database WHERE datname = :'db' AND NOT datallowconn \\gexec"
+			say "SELECT format('DROP DATABASE %I WITH (FORCE)', datname) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old') AND EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = :'db' OR :'old' <> datname) \\gexec"
+		} | run_psql postgres -v db="$database" -v shadow="$shadow" -v old="$old" || fail "What is left of an import could not be cleared away."
+	fi
+	if [ -s "$stage/roles" ] && ! [ -e "$stage/swapped" ]; then
+		while read -r role; do
+			say "DROP ROLE IF EXISTS $role;" | run_psql postgres 2>/dev/null || :
+		done <"$stage/roles"
+	fi
+	rm -rf "$stage"
+}
+
+# What psql said, as PATH:LINE: sentence. $1: the file that was standard input, or a table.
+explain() {
+	perl -we '
+		my ($what, $text) = @ARGV;
+		my $where = $what;
+		$where = "$what:$1" if $what =~ /\.sql$/ && $text =~ /psql:[^:]*:(\d+): (?:ERROR|FATAL|error)/;
+		$where = "" if $what eq "foreign keys";
+		my ($error) = $text =~ /(?:ERROR|FATAL|error): +(.*)/;
+		my ($detail) = $text =~ /DETAIL: +(.*)/;
+		my ($hint) = $text =~ /CONTEXT: +COPY [^\n]*?(column .*)/;
+		print STDERR $where eq "" ? "" : "$where: ", join("; ", grep { defined } $error // $text, $detail, $hint), "\n";
+	' "$1" "$2"
+}
+
+# PATH:LINE for a mistake inside the rows that psql was loading. $1: what it echoed, $2: what it said
+explain_rows() {
+	table=$(tail -n 1 "$1")
+	number=$(sed -n 's/^CONTEXT:.*COPY [^,]*, line \([0-9]*\).*/\1/p' "$2" | head -n 1)
+	place=$table
+	case $table in
+	*' insert') [ -z "$number" ] || place=$(sed -n "${number}p" "$stage/${table%% *}.where") ;;
+	*' apply') place=$(awk -F '\t' -v n="${table%% *}" '$1 == n { print "data/" $2 }' "$stage/touched") ;;
+	*) [ -z "$number" ] || place=$("$lib/gitted-rows" where "$dir" "$table" "$number" copy) ;;
+	esac
+	explain "$place" "$(cat "$2")"
+}
+
+# Runs a dump. Whoever wrote the file may change the database, not run programs: \restrict takes psql's own commands away.
+run_dump() {
+	run_dump_path=$1
+	shift
+	restrict=
+	if psql --help=commands | grep -q '\\restrict'; then restrict=$(perl -e 'open R, "<", "/dev/urandom"; read R, $b, 16; print unpack "H*", $b'); fi
+	if ! run_psql "$shadow" "$@" ${restrict:+-c "\\restrict $restrict"} -1 -f - <"$dir/$run_dump_path" >/dev/null 2>"$stage/error"; then
+		explain "$run_dump_path" "$(cat "$stage/error")"
+		exit 1
+	fi
+	grep -v -e NOTICE "$stage/error" >&2 || :
+}
+
+# Token, counts and newer rows of now in one snapshot; $1: newer than which snapshot, or empty for counts alone.
+measure() {
+	{
+		cat "$sql/settings.sql"
+		say "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+		cat "$sql/token.sql"
+		say "\\set gitted_since '$1'"
+		cat "$sql/check.sql"
+		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters'); SELECT :'gitted_counted'; SELECT :'gitted_newer'; COMMIT;"
+	} | run_psql "$database"
+}
+
+snapshot_of() {
+	snapshot_of_rest=${1%.*}
+	printf '%s' "${snapshot_of_rest##*.}"
+}
+
+# Whether the database is still what it was when staging began. Under $1 = quick, only the token.
+is_unchanged() {
+	base=$(cat "$stage/base")
+	if [ "$base" = absent ]; then
+		! exists
+		return
+	fi
+	now=$(verb_token)
+	if [ "$now" = "$base" ] || { [ -f "$stage/now" ] && [ "$now" = "$(cat "$stage/now")" ]; }; then return 0; fi
+	measure "$(snapshot_of "$base")" >"$stage/measured"
+	now=$(sed -n 1p "$stage/measured")
+	[ "${now##*.}" = "${base##*.}" ] && [ "$(sed -n 2p "$stage/measured")" = "$(cat "$stage/counted")" ] && [ "$(sed -n 3p "$stage/measured")" = 0 ]
+}
+
+verb_stage() {
+	dir=$1
+	verb_rollback
+	mkdir -p "$stage"
+	server=$(ask "SHOW server_version_num;")
+	status=0
+	"$lib/gitted-rows" plan "$dir" "${GITTED_OLD_DIR:-}" "${GITTED_CHANGED:-}" "$stage" postgresql "$((server / 10000))" copy || status=$?
+	if [ "$status" != 0 ]; then
+		rm -rf "$stage"
+		exit "$status"
+	fi
+	if exists; then
+		# The export that belongs to the token has counted the rows already.
+		if [ -n "${GITTED_TOKEN:-}" ] && [ "$(sed -n 1p "$state/exported" 2>/dev/null)" = "$GITTED_TOKEN" ]; then
+			cp "$state/exported" "$stage/measured"
+		else
+			measure "" >"$stage/measured"
+		fi
+		sed -n 1p "$stage/measured" >"$stage/base"
+		sed -n 2p "$stage/measured" >"$stage/counted"
+		# Never exported, so nobody knows what would be lost.
+		if ! [ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] && [ -n "$(cat "$stage/counted")" ] && [ "${GITTED_ALLOW_DROP:-}" != all ]; then
+			rm -rf "$stage"
+			fail "The database $database has rows that were never exported, expected an empty one (git push -o allow-drop=all)."
+		fi
+	else
+		echo absent >"$stage/base"
+		echo whole >"$stage/kind"
+	fi
+	if [ "$(cat "$stage/kind")" = rows ] && ! check_rows; then
+		echo whole >"$stage/kind"
+		if [ -n "${GITTED_CHANGED:-}" ]; then exit 3; fi
+	fi
+	if [ "$(cat "$stage/kind")" = whole ]; then
+		if [ -n "${GITTED_CHANGED:-}" ]; then exit 3; fi
+		load_shadow
+	fi
+}
+
+# How many rows would go, and whether these tables can be changed row by row at all: triggers and rules that fire
+# always would, and exclusion constraints that are checked late would not be.
+check_rows() {
+	touched=$("$lib/gitted-rows" touched "$stage")
+	{
+		cat "$sql/settings.sql"
+		cat <<-SQL
+			SELECT format('SELECT %L, count(*), %s FROM %s', path, lost, rel) FROM $touched t WHERE lost > 10 \gexec
+			SELECT 'whole' WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN $touched t ON t.rel = g.tgrelid WHERE g.tgenabled IN ('A', 'R'))
+			    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN $touched t ON t.rel = r.ev_class WHERE r.ev_enabled IN ('A', 'R') AND r.ev_type <> '1')
+			    OR EXISTS (SELECT FROM pg_catalog.pg_constraint x JOIN $touched t ON t.rel = x.conrelid WHERE x.contype = 'x' AND x.condeferrable);
+		SQL
+	} | run_psql "$database" >"$stage/answer" || fail "The tables of the changed rows could not be read."
+	# Where a function is a condition, a command that fails does not end it by itself.
+	"$lib/gitted-rows" losses "$dir" "$stage/answer" || exit 1
+	! grep -q '^whole$' "$stage/answer"
+}
+
+create_roles() {
+	: >"$stage/roles"
+	perl -ne 'if (/^role\t(\S+)\t(\S+)$/) { my ($n, $l) = ($1, $2); $n =~ s/%(..)/chr hex $1/ge; print unpack("H*", $n), "\t", $l eq "login" ? "LOGIN" : "NOLOGIN", "\n" }' "$dir/manifest.tsv" |
+		while read -r name login; do
+			missing="FROM pg_catalog.convert_from('\\x$name'::bytea, 'UTF8') r WHERE r NOT IN (SELECT rolname FROM pg_catalog.pg_roles)"
+			say "SELECT format('%I', r) $missing;" "SELECT format('CREATE ROLE %I $login', r) $missing \\gexec" | run_psql postgres >>"$stage/roles" || exit 1
+		done
+}
+
+# Quoted for SQL.
+literal() {
+	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"
+}
+
+load_shadow() {
+	create_roles
+	# shellcheck disable=SC2046 # five words
+	set -- $(sed -n 's/^encoding	\([^	]*\)	locale	\(.\)	\([^	]*\)	\([^	]*\)	\(.*\)/\1 \2 \3 \4 \5/p' "$dir/manifest.tsv")
+	locale=
+	if [ $# = 5 ]; then
+		locale="ENCODING $(literal "$1") LC_COLLATE $(literal "$3") LC_CTYPE $(literal "$4")"
+		if [ "$2" = i ]; then locale="$locale LOCALE_PROVIDER icu ICU_LOCALE $(literal "$5")"; fi
+	fi
+	ask "CREATE DATABASE :\"shadow\" TEMPLATE template0 $locale;" || fail "A database beside $database could not be made."
+	ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'shadow';" >"$stage/oid"
+	fast="SET synchronous_commit = off; SET maintenance_work_mem = '256MB'"
+	run_dump schema/pre-data.sql
+	{
+		cat "$sql/settings.sql"
+		say "BEGIN; CREATE TEMP TABLE gitted_pages (loid oid, pageno bigint, data bytea) ON COMMIT DROP;"
+		"$lib/gitted-rows" load "$dir" copy "$stage/counts" &&
+			say "SELECT count(pg_catalog.lo_put(loid, pageno * 2048, data)) AS pages FROM pg_temp.gitted_pages \\gset gitted_" &&
+			say "COMMIT;" && say '\echo committed'
+	} | run_psql "$shadow" -c "$fast" -f - >"$stage/echo" 2>"$stage/error" || :
+	if [ "$(tail -n 1 "$stage/echo")" != committed ]; then
+		if grep -q ERROR "$stage/error"; then explain_rows "$stage/echo" "$stage/error"; else cat "$stage/error" >&2; fi
+		exit 1
+	fi
+	run_dump schema/post-data.sql -c "$fast"
+	set_counters "" | run_psql "$shadow" >"$stage/echo" 2>"$stage/error" || {
+		explain "$(tail -n 1 "$stage/echo")" "$(cat "$stage/error")"
+		exit 1
+	}
+	if [ -f "$dir/schema/database.sql" ]; then run_dump schema/database.sql -v "database=$shadow"; fi
+	say "ANALYZE;" | run_psql "$shadow" 2>/dev/null || :
+}
+
+set_counters() {
+	cat "$sql/settings.sql"
+	"$lib/gitted-rows" counters "$dir/sequences.tsv" "$1" || say 'SELECT 1/0;'
+}
+
+# The planned rows in one transaction. $1: ROLLBACK or COMMIT
+rows_script() {
+	touched=$("$lib/gitted-rows" touched "$stage")
+	cat "$sql/settings.sql"
+	cat <<-SQL
+		-- Types of extensions have their operators elsewhere.
+		SELECT pg_catalog.set_config('search_path', coalesce(string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', '), ''), false) AS path
+		  FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE oprname = '=' AND n.nspname <> 'pg_catalog' \gset gitted_
+		SET session_replication_role = replica;
+		BEGIN;
+		\echo lock
+		SELECT format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel) FROM $touched t ORDER BY rel::oid \gexec
+	SQL
+	if [ "$1" = COMMIT ]; then
+		say '\echo changed'
+		cat "$sql/token.sql"
+		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters') IN ($(literal "$(cat "$stage/base")"), $(literal "$(cat "$stage/now" 2>/dev/null)")) AS same \\gset gitted_"
+		say '\if :gitted_same' '\else' "\\set gitted_since '$(snapshot_of "$(cat "$stage/base")")'"
+		cat "$sql/check.sql"
+		base=$(cat "$stage/base")
+		say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(cat "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
+		say '\endif'
+	fi
+	say "CREATE TEMP TABLE gitted_touched ON COMMIT DROP AS SELECT * FROM $touched t;"
+	"$lib/gitted-rows" apply "$stage"
+	say '\echo foreign keys'
+	cat "$sql/foreign-keys.sql"
+	"$lib/gitted-rows" counters "$dir/sequences.tsv" "${GITTED_OLD_DIR:-}/sequences.tsv" || say 'SELECT 1/0;'
+	cat "$sql/token.sql"
+	# Told before the end, so that a crash in between can be looked into. The pipe is closed, and so written, by \o.
+	cat <<-'SQL'
+		\o | cat >&7
+		SELECT 'xid', pg_catalog.pg_current_xact_id(), :'gitted_counters';
+		\o
+	SQL
+	say "$1;"
+	cat "$sql/token.sql"
+	say '\echo done'
+	say "SELECT 'token', concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters');"
+}
+
+# $1: ROLLBACK or COMMIT. Leaves the token of afterwards in $stage/after when nobody else did anything meanwhile.
+run_rows() {
+	rm -f "$stage/after"
+	if ! rows_script "$1" | run_psql "$database" >"$stage/echo" 2>"$stage/error" 7>"$stage/xid"; then
+		if [ "$(tail -n 1 "$stage/echo")" = changed ]; then
+			say "The database $database changed while you pushed." >&2
+			exit 4
+		fi
+		explain_rows "$stage/echo" "$stage/error"
+		exit 1
+	fi
+	grep -v NOTICE "$stage/error" >&2 || :
+	xid=$(cut -f 2 "$stage/xid")
+	before=$(cat "$stage/now" 2>/dev/null || cat "$stage/base")
+	after=$(sed -n 's/^token	//p' "$stage/echo")
+	counters=$(cut -f 3 "$stage/xid")
+	if [ "$1" = ROLLBACK ]; then counters=${before##*.}; fi
+	rest=${before%.*}
+	if [ "$before" = "${rest%.*}.$xid:$xid:.${before##*.}" ] && [ "$after" = "${rest%.*}.$((xid + 1)):$((xid + 1)):.$counters" ]; then
+		say "$after" >"$stage/after"
+	fi
+}
+
+verb_verify() {
+	dir=$1
+	case $(cat "$stage/kind" 2>/dev/null) in
+	same) ;;
+	rows)
+		rm -f "$stage/now"
+		run_rows ROLLBACK
+		if [ -f "$stage/after" ]; then mv "$stage/after" "$stage/now"; fi
+		;;
+	whole)
+		"$lib/gitted-rows" counting "$dir" "$stage/counts" | run_psql "$shadow" >"$stage/there"
+		sort "$stage/counts" | LC_ALL=C sort >"$stage/wanted"
+		LC_ALL=C sort "$stage/there" | cmp -s - "$stage/wanted" || fail "Not as many rows arrived as were loaded: $(LC_ALL=C sort "$stage/there" | diff - "$stage/wanted" | head -n 4 | tr '\n\t' '  ')"
+		;;
+	*) fail "Nothing is staged, expected stage before verify." ;;
+	esac
+}
+
+verb_recheck() {
+	if [ "${GITTED_TOKEN:-}" != "" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/base")" ] || ! is_unchanged; then
+		say "The database $database changed while you pushed." >&2
+		exit 4
+	fi
+}
+
+verb_commit() {
+	dir=$1
+	rm -f "$state/token.new"
+	case $(cat "$stage/kind" 2>/dev/null) in
+	same)
+		is_unchanged || { say "The database $database changed while you pushed." >&2; exit 4; }
+		cp "$stage/base" "$state/token.new"
+		;;
+	rows)
+		if ! is_committed; then
+			run_rows COMMIT
+			if [ -f "$stage/after" ]; then remember "$(cat "$stage/after")"; fi
+		fi
+		;;
+	whole) swap ;;
+	*) fail "Nothing is staged, expected stage before commit." ;;
+	esac
+	echo done >"$stage/kind.done"
+}
+
+# Nobody else did anything: $1 is the token of the new state. Its rows are counted for the next push.
+remember() {
+	measure "" >"$stage/measured"
+	if [ "$(sed -n 1p "$stage/measured")" = "$1" ]; then sed 3d "$stage/measured" >"$state/exported"; fi
+	say "$1" >"$state/token.new"
+}
+
+# Whether an earlier commit came through although it could not say so.
+is_committed() {
+	if [ -e "$stage/kind.done" ]; then return 0; fi
+	if ! [ -e "$stage/committing" ]; then
+		: >"$stage/committing"
+		rm -f "$stage/xid"
+		return 1
+	fi
+	xid=$(cut -f 2 "$stage/xid" 2>/dev/null)
+	[ -n "$xid" ] && [ "$(ask "SELECT pg_catalog.pg_xact_status('$xid');")" = committed ]
+}
+
+# Both names change in one transaction, after the old database has been shut to everybody else and looked at once more.
+swap() {
+	if [ "$(ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'db';")" != "$(cat "$stage/oid")" ]; then
+		{
+			if [ "$(cat "$stage/base")" != absent ]; then
+				GITTED_BLOCK=$(ask "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS false', :'db');")
+				GITTED_END=$(ask "SELECT format('SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE datname = %L AND pid <> ', :'db');")
+				export GITTED_BLOCK GITTED_END
+				cat "$sql/settings.sql"
+				say 'SELECT pg_catalog.pg_backend_pid() AS pid \gset gitted_'
+				say '\setenv GITTED_PID :gitted_pid'
+				# shellcheck disable=SC2016
+				say '\! psql -X -q -d postgres -c "$GITTED_BLOCK" -c "$GITTED_END $GITTED_PID" >&2'
+				cat "$sql/token.sql"
+				base=$(cat "$stage/base")
+				say "\\set gitted_since '$(snapshot_of "$base")'"
+				cat "$sql/check.sql"
+				say '\echo changed'
+				say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(cat "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
+				say '\echo swap'
+			fi
+			say '\connect postgres'
+			say "SET search_path = ''; SET lock_timeout = '5s'; BEGIN;"
+			if [ "$(cat "$stage/base")" != absent ]; then say 'ALTER DATABASE :"db" RENAME TO :"old";'; fi
+			say 'ALTER DATABASE :"shadow" RENAME TO :"db"; COMMIT;'
+			say '\echo swapped'
+		} >"$stage/swap.sql"
+		first=$database
+		if [ "$(cat "$stage/base")" = absent ]; then first=postgres; fi
+		run_psql "$first" -v db="$database" -v shadow="$shadow" -v old="$old" <"$stage/swap.sql" >"$stage/echo" 2>"$stage/error" || :
+		case $(tail -n 1 "$stage/echo") in
+		swapped) ;;
+		changed)
+			ask 'ALTER DATABASE :"db" ALLOW_CONNECTIONS true;'
+			say "The database $database changed while you pushed." >&2
+			exit 4
+			;;
+		*)
+			cat "$stage/error" >&2
+			if exists; then ask 'ALTER DATABASE :"db" ALLOW_CONNECTIONS true;'; fi
+			exit 1
+			;;
+		esac
+	fi
+	: >"$stage/swapped"
+	ask 'DROP DATABASE IF EXISTS :"old" WITH (FORCE);' || say "The former database stays as $old." >&2
+}

@@ -1,0 +1,20 @@
+-- Every session that writes or reads text of values: the text must not depend on who asks, where or when.
+SET client_encoding = 'UTF8';
+SET DateStyle = 'ISO, MDY';
+SET IntervalStyle = 'postgres';
+SET TimeZone = 'UTC';
+SET lc_monetary = 'C';
+SET lc_numeric = 'C';
+SET lc_messages = 'C';
+SET extra_float_digits = 3;
+SET bytea_output = 'hex';
+SET xmloption = 'content';
+SET row_security = off;
+SET search_path = '';
+SET quote_all_identifiers = off;
+SET standard_conforming_strings = on;
+SET check_function_bodies = off;
+SET client_min_messages = warning;
+SET statement_timeout = 0;
+SET idle_in_transaction_session_timeout = 0;
+SET lock_timeout = '5s';

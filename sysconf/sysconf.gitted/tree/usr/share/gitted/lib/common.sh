@@ -1,0 +1,87 @@
+# shellcheck shell=sh
+# Places, messages and the repository.
+
+etc=$GITTED_ROOT/etc/gitted
+var=$GITTED_ROOT/var/lib/gitted
+journal=$var/journal
+decision=$var/decision
+program=$GITTED_ROOT/usr/bin/gitted
+null_id=0000000000000000000000000000000000000000
+empty_tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904
+
+GIT_DIR=${GITTED_REPOSITORY:-$GITTED_ROOT/local.repository.git}
+GITTED_PROGRAM=$program
+export GIT_DIR GITTED_PROGRAM
+# A hook inherits settings of the push; everything here speaks plain git.
+LC_ALL=C.UTF-8
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+umask 022
+
+machine=$(cat "$etc/name" 2>/dev/null || uname -n)
+: "${HOME:=/root}"
+GIT_AUTHOR_NAME="$machine"
+GIT_AUTHOR_EMAIL=gitted@$machine
+GIT_COMMITTER_NAME=$GIT_AUTHOR_NAME
+GIT_COMMITTER_EMAIL=$GIT_AUTHOR_EMAIL
+export HOME GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL
+
+phase() {
+	printf '%s\n' "-----> $*" >&2
+	note_phase "$*"
+}
+say() { printf '%s\n' "       $*" >&2; }
+finish() { printf '%s\n' "=====> $*" >&2; }
+complain() { printf '%s\n' "Error: $*" >&2; }
+fail() {
+	complain "$*"
+	exit 1
+}
+
+# Seconds with one decimal since the given `now`.
+now() { perl -MTime::HiRes=time -e 'printf "%.2f\n", time'; }
+seconds_since() { perl -MTime::HiRes=time -e 'printf "%.1f s\n", time - $ARGV[0]' "$1"; }
+
+# 1 file, 2 files
+count_of() {
+	if [ "$1" -eq 1 ]; then printf '1 %s' "$2"; else printf '%s %ss' "$1" "$2"; fi
+}
+
+# The repository, with the settings that make it safe to take what comes.
+ensure_repository() {
+	mkdir -p "$var/bindings" "$etc/sync"
+	chmod 700 "$var"
+	[ -f "$GIT_DIR/gitted-ready" ] && return 0
+	git init -q --bare "$GIT_DIR"
+	git config core.hooksPath "$GITTED_SHARE/git-hooks"
+	git config receive.advertisePushOptions true
+	git config receive.denyDeletes false
+	git config receive.denyCurrentBranch ignore
+	git config receive.keepAlive 2
+	git config transfer.fsckObjects true
+	git config transfer.hideRefs refs/gitted/before
+	git config gc.auto 0
+	git config core.compression 1
+	git config pack.compression 1
+	git config pack.window 0
+	mkdir -p "$GIT_DIR/info"
+	# Bytes in, bytes out: nothing in a pushed tree may rewrite data on its way.
+	printf '%s\n' '* -text -eol -filter -ident -working-tree-encoding -export-subst -export-ignore' >"$GIT_DIR/info/attributes"
+	: >"$GIT_DIR/gitted-ready"
+}
+
+# Writes a file so that a crash leaves the old or the new content.
+write_file() {
+	cat >"$1.new"
+	mv -f "$1.new" "$1"
+}
+
+run_hooks() {
+	for hooks_directory in "$etc/hook/$1.d" "$GITTED_ROOT/etc/glxc/hook/$1.d"; do
+		[ -d "$hooks_directory" ] || continue
+		for hook in "$hooks_directory"/*; do
+			[ -x "$hook" ] || continue
+			"$hook" >&2 </dev/null 8>&- || fail "The hook $hook failed."
+		done
+	done
+}

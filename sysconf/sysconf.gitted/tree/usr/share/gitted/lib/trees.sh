@@ -1,0 +1,75 @@
+# shellcheck shell=sh
+# Trees: what may be in them, and how directories become trees and trees directories.
+
+# The id of the tree at COMMIT:PATH, or nothing.
+tree_at() {
+	found=$(git rev-parse -q --verify "$1:$2" 2>/dev/null) || return 0
+	[ "$(git cat-file -t "$found")" != tree ] || printf '%s\n' "$found"
+}
+
+# refuse_bad_names WHERE: reads `mode<tab>path<NUL>` and fails on what must never cross.
+# Links are named by mode 120000, nested repositories by 160000.
+refuse_bad_names() { perl "$GITTED_LIB/check-names.pl" "$1"; }
+
+# check_tree TREE WHERE
+check_tree() {
+	git ls-tree -r -t -z --format='%(objectmode)%x09%(path)' "$1" 2>/dev/null >"$var/names" ||
+		git ls-tree -r -t -z "$1" | perl -0pe 's/^(\d+) \w+ \w+\t/$1\t/' >"$var/names"
+	refuse_bad_names "$2" <"$var/names"
+}
+
+# check_directory DIR WHERE: the same for a directory that a handler filled.
+check_directory() {
+	perl "$GITTED_LIB/list-names.pl" "$1" >"$var/names"
+	refuse_bad_names "$2" <"$var/names"
+}
+
+# with_live GIT-ARGUMENTS: git with the binding's index and its directory of the live state.
+with_live() { GIT_INDEX_FILE=$binding_dir/live.index git --work-tree="$live" -c core.fsyncMethod=batch -c core.autocrlf=false "$@"; }
+
+# Prints the tree of the binding's live directory. The index spares reading what was not touched.
+hash_live() {
+	(cd "$live" && with_live add -A -f . && with_live write-tree)
+}
+
+# Makes the binding's live directory what a tree says (after its import).
+set_live() {
+	rm -f "$binding_dir/live.index.lock"
+	with_live read-tree --reset -u "$1"
+}
+
+# check_out TREE DIR [LIST]: fills DIR with a tree, or with the NUL-separated paths in LIST.
+check_out() {
+	rm -rf "$2" "$binding_dir/out.index"
+	mkdir -p "$2"
+	GIT_INDEX_FILE=$binding_dir/out.index git read-tree "$1"
+	if [ $# -eq 3 ]; then
+		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -f -z --stdin --prefix="$2/" <"$3"
+	else
+		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -a -f --prefix="$2/"
+	fi
+	rm -f "$binding_dir/out.index"
+}
+
+# git insists on a work tree here, although it looks at none.
+with_graft() { GIT_INDEX_FILE=$var/graft.index git --literal-pathspecs --work-tree="$var" "$@"; }
+
+# graft TREE PATH NEW: prints TREE with NEW at PATH (NEW empty: without PATH).
+graft() {
+	rm -f "$var/graft.index"
+	with_graft read-tree "$1"
+	(cd "$var" && with_graft rm -r -q -f --cached --ignore-unmatch -- "$2") >/dev/null
+	[ "$3" = "" ] || [ "$3" = "$empty_tree" ] || (cd "$var" && with_graft read-tree --prefix="$2/" "$3")
+	with_graft write-tree
+	rm -f "$var/graft.index"
+}
+
+# What differs between two trees, for people: `3 tables`, `1 file`.
+describe_changes() {
+	git diff-tree -r --name-only --no-renames "$1" "$2" >"$var/changes"
+	if grep -qv '^data/' "$var/changes"; then
+		count_of "$(wc -l <"$var/changes")" file
+	else
+		count_of "$(cut -d/ -f2 "$var/changes" | sort -u | wc -l)" table
+	fi
+}

@@ -1,0 +1,251 @@
+/** What goes wrong during a push: afterwards refs and data are both old or both new, and the next push works. */
+import { spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { converge } from '../helpers/converge.ts';
+import { insideRef, makeMachine, type TestMachine } from '../helpers/gitted-machine.ts';
+import { write } from '../helpers/repos.ts';
+
+/**
+ * A handler whose live state is one file, and which stops, fails or takes the whole
+ * machine down at the verb that a file names: the real framework runs a real handler.
+ */
+const probe = `#!/bin/sh
+set -eu
+live=$GITTED_ROOT$GITTED_PROBE_FILE
+printf '%s %s\\n' "$1" "$GITTED_PROBE_FILE" >>"$GITTED_ROOT/verbs"
+where=$GITTED_ROOT/at.$1
+for what in pause fail die; do
+	[ -e "$where.$what" ] && grep -qxF "$GITTED_PROBE_FILE" "$where.$what" || continue
+	case $what in
+	pause) while [ -e "$where.pause" ]; do sleep 0.05; done ;;
+	fail) echo "the probe was told to fail at $1" >&2; exit 1 ;;
+	die)
+		rm "$where.die"
+		victims='' pid=$$
+		while :; do
+			pid=$(perl -ne 'print $1 if /^PPid:\\s+(\\d+)/' "/proc/$pid/status")
+			victims="$pid $victims"
+			tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -q git-remote-command && ! tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -q supervise && break
+		done
+		kill -KILL $victims $$ ;;
+	esac
+done
+case $1 in
+token) if [ -e "$live" ]; then cksum <"$live"; else echo absent; fi ;;
+export) cp "$live" "$2/value"; cksum <"$live" >"$GITTED_STATE/token.new" ;;
+stage) [ -z "\${GITTED_CHANGED:-}" ] || exit 3; cp "$2/value" "$GITTED_STATE/staged" ;;
+verify) [ -s "$GITTED_STATE/staged" ] ;;
+recheck) [ "$(if [ -e "$live" ]; then cksum <"$live"; else echo absent; fi)" = "\${GITTED_TOKEN:-absent}" ] || exit 4 ;;
+commit) if [ -e "$GITTED_STATE/staged" ]; then mkdir -p "\${live%/*}"; mv "$GITTED_STATE/staged" "$live"; fi; cksum <"$live" >"$GITTED_STATE/token.new" ;;
+rollback) rm -f "$GITTED_STATE/staged" ;;
+*) exit 2 ;;
+esac
+`;
+
+const conf = (file: string): string => `GITTED_ENGINE=probe\nGITTED_PROBE_FILE=${file}\n`;
+
+function makeProbe(): TestMachine {
+  const box = makeMachine({ engines: [], files: { 'one/value': 'old 1\n', 'two/value': 'old 2\n' } });
+  const tree = 'sysconf/actual/tree';
+  write(box.root, `${tree}/usr/share/gitted/handlers/probe`, probe);
+  chmodSync(join(box.root, tree, 'usr/share/gitted/handlers/probe'), 0o755);
+  box.commit({ [`${tree}/etc/gitted/sync/master.one.conf`]: conf('/live/one'), [`${tree}/etc/gitted/sync/master.two.conf`]: conf('/live/two') }, 'bindings');
+  box.must('push', '-q', 'box', 'master');
+  expect(lives(box)).toEqual(['old 1\n', 'old 2\n']);
+  rmSync(join(box.inside, 'verbs'));
+  box.commit({ 'one/value': 'new 1\n', 'two/value': 'new 2\n' });
+  return box;
+}
+
+const lives = (box: TestMachine): string[] => ['one', 'two'].map((name) => readFileSync(join(box.inside, 'live', name), 'utf8'));
+const tell = (box: TestMachine, verb: string, what: 'pause' | 'fail' | 'die', file = '/live/two'): void => writeFileSync(join(box.inside, `at.${verb}.${what}`), `${file}\n`);
+const untell = (box: TestMachine, verb: string, what: string): void => rmSync(join(box.inside, `at.${verb}.${what}`), { force: true });
+const reached = (box: TestMachine, verb: string): boolean => {
+  if (!existsSync(join(box.inside, 'verbs'))) return false;
+  const lines = readFileSync(join(box.inside, 'verbs'), 'utf8').trim().split('\n');
+  return lines.at(-1) === `${verb} /live/two`;
+};
+
+/** Refs and data are of one piece: both old or both new. */
+function expectOnePiece(box: TestMachine, which?: 'old' | 'new'): void {
+  const now = lives(box);
+  const branch = insideRef(box, 'refs/heads/master');
+  const isNew = branch === box.head();
+  if (which !== undefined) expect(isNew ? 'new' : 'old').toBe(which);
+  expect(now).toEqual(isNew ? ['new 1\n', 'new 2\n'] : ['old 1\n', 'old 2\n']);
+  for (const name of ['one', 'two']) expect(insideRef(box, `refs/gitted/state/master/${name}`)).toBe(insideRef(box, `refs/heads/master:${name}`));
+  expect(existsSync(join(box.inside, 'var/lib/gitted/journal'))).toBe(false);
+}
+
+async function pushInBackground(box: TestMachine): Promise<{ client: () => number; ended: Promise<{ status: number | null; text: string }> }> {
+  const child = spawn('git', ['push', 'box', 'master'], { cwd: box.root, stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (text += data.toString()));
+  const ended = new Promise<{ status: number | null; text: string }>((resolve) => child.on('close', (status) => resolve({ status, text })));
+  const client = (): number => {
+    // git -> git remote-ext -> gitted-client
+    const childrenOf = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter((word) => word !== '').map(Number);
+    const queue = [child.pid as number];
+    for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
+      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('handle-remote-protocol') && !readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('git\0')) {
+        if (/node/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '')) return pid;
+      }
+      queue.push(...childrenOf(pid));
+    }
+    throw new Error('no client');
+  };
+  return { client, ended };
+}
+
+const isQuiet = (box: TestMachine): boolean => box.client('status', '--json').stdout.includes('"lock"') === false;
+
+describe('a push that is cut off', () => {
+  test.each(['stage', 'verify', 'recheck'])('the client is killed while %s runs: given up, nothing changed, the next push works', async (verb) => {
+    const box = makeProbe();
+    tell(box, verb, 'pause');
+    const push = await pushInBackground(box);
+    await converge('the probe is reached', () => reached(box, verb));
+    process.kill(push.client(), 'SIGKILL');
+    expect((await push.ended).status).not.toBe(0);
+    await converge('the machine is quiet', () => isQuiet(box));
+    expectOnePiece(box, 'old');
+    untell(box, verb, 'pause');
+    box.must('push', '-q', 'box', 'master');
+    expectOnePiece(box, 'new');
+  });
+
+  test('the client is killed while the commit runs: carried through', async () => {
+    const box = makeProbe();
+    tell(box, 'commit', 'pause');
+    const push = await pushInBackground(box);
+    await converge('the probe is reached', () => reached(box, 'commit'));
+    process.kill(push.client(), 'SIGKILL');
+    untell(box, 'commit', 'pause');
+    await push.ended;
+    await converge('the machine is quiet', () => isQuiet(box));
+    box.must('push', '-q', 'box', 'master');
+    expectOnePiece(box, 'new');
+  });
+
+  test.each(['stage', 'verify', 'recheck', 'commit'])('everything inside dies while %s runs: the next contact makes it whole', (verb) => {
+    const box = makeProbe();
+    tell(box, verb, 'die');
+    expect(box.git('push', 'box', 'master').status).not.toBe(0);
+    box.must('fetch', '-q', 'box');
+    expectOnePiece(box, verb === 'commit' ? 'new' : 'old');
+    box.must('push', '-q', 'box', 'master');
+    expectOnePiece(box, 'new');
+  });
+});
+
+describe('a push that fails', () => {
+  test.each(['stage', 'verify'])('%s fails on the last binding: rejected, nothing changed, the reason is told', (verb) => {
+    const box = makeProbe();
+    tell(box, verb, 'fail');
+    const said = box.git('push', 'box', 'master');
+    expect(said.text).toContain(`the probe was told to fail at ${verb}`);
+    expect(said.text).toContain('pre-receive hook declined');
+    expectOnePiece(box, 'old');
+    untell(box, verb, 'fail');
+    box.must('push', '-q', 'box', 'master');
+    expectOnePiece(box, 'new');
+  });
+
+  test('the commit of the last binding fails: those before it are taken back', () => {
+    const box = makeProbe();
+    tell(box, 'commit', 'fail');
+    const said = box.git('push', 'box', 'master');
+    expect(said.status).not.toBe(0);
+    expect(said.text).toContain('two could not be made live');
+    expectOnePiece(box, 'old');
+    untell(box, 'commit', 'fail');
+    box.must('push', '-q', 'box', 'master');
+    expectOnePiece(box, 'new');
+  });
+
+  test('a write inside between export and import is not lost', async () => {
+    const box = makeProbe();
+    tell(box, 'verify', 'pause');
+    const push = await pushInBackground(box);
+    await converge('the probe is reached', () => reached(box, 'verify'));
+    writeFileSync(join(box.inside, 'live/one'), 'written meanwhile\n');
+    untell(box, 'verify', 'pause');
+    const { status, text } = await push.ended;
+    expect(status).not.toBe(0);
+    expect(text).toContain('The container changed while you pushed (one): git pull box master');
+    expect(lives(box)).toEqual(['written meanwhile\n', 'old 2\n']);
+  });
+
+  test('of two pushes at once, the second is told who is at work', async () => {
+    const box = makeProbe();
+    tell(box, 'verify', 'pause');
+    const first = await pushInBackground(box);
+    await converge('the probe is reached', () => reached(box, 'verify'));
+    const second = box.git('push', 'box', 'master');
+    expect(second.status).not.toBe(0);
+    expect(second.text).toMatch(/Someone else is at work in box \(push to box, since 20\d\d-.*: verifying two\)/);
+    untell(box, 'verify', 'pause');
+    expect((await first.ended).status).toBe(0);
+    expectOnePiece(box, 'new');
+  });
+});
+
+describe('what must not come in or out', () => {
+  const cases: [title: string, change: (box: TestMachine) => void, said: RegExp][] = [
+    ['an unknown engine', (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.files.conf': 'GITTED_ENGINE=oracle\n' }), /master\.files\.conf: there is no handler "oracle", expected one of: .*files/],
+    ['a binding without an engine', (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.files.conf': 'GITTED_DATA_PATH=files\n' }), /GITTED_ENGINE is missing/],
+    ['a missing variable', (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.files.conf': 'GITTED_ENGINE=files\n', 'files/tree/hello.txt': 'x\n' }), /GITTED_FILES_PATH is "", expected an absolute path/],
+    ['a data path outside', (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.files.conf': 'GITTED_ENGINE=files\nGITTED_DATA_PATH=../x\nGITTED_FILES_PATH=/srv/files\n' }), /GITTED_DATA_PATH is "\.\.\/x", expected a path inside/],
+    ['a bad line in the manifest', (box) => box.commit({ 'files/manifest.tsv': 'f\t0644\troot\troot\thello.txt\nnonsense\n' }), /manifest\.tsv:2: not understood, expected type/],
+    ['a path that leads out', (box) => box.commit({ 'files/manifest.tsv': 'f\t0644\troot\troot\t../hello.txt\n' }), /manifest\.tsv:1: the path is "\.\.\/hello\.txt", expected one inside/],
+    ['a file that no line names', (box) => box.commit({ 'files/tree/stray.txt': 'x\n' }), /tree\/stray\.txt:1: no line of manifest\.tsv names this file/],
+    ['a symbolic link', (box) => (box.must('rm', '-q', 'files/tree/hello.txt'), box.must('-c', 'core.symlinks=true', 'update-index', '--add', '--cacheinfo', `120000,${linkBlob(box)},files/tree/hello.txt`), box.must('commit', '-q', '-m', 'link'), undefined), /files\/tree\/hello\.txt: a symbolic link, expected a file/],
+    ['names that differ only in case', (box) => box.commit({ 'files/manifest.tsv': 'f\t0644\troot\troot\tHello.txt\nf\t0644\troot\troot\thello.txt\n', 'files/tree/Hello.txt': 'x\n' }), /differs only in case from/],
+    ['a push without the data', (box) => (box.must('rm', '-r', '-q', 'files'), box.must('commit', '-q', '-m', 'drop'), undefined), /all of files would be dropped.*git push -o allow-drop=files/],
+    ['a circle of profiles', (box) => box.commit({ 'sysconf/sysconf.base/deps': 'actual\n' }), /in a circle: actual -> sysconf\.gitted\.files -> sysconf\.gitted -> sysconf\.base -> actual/],
+    ['a missing profile', (box) => box.commit({ 'sysconf/actual/deps': 'sysconf.gitted.nothing\n' }), /There is no profile .*sysconf\.gitted\.nothing, which actual depends on/],
+  ];
+  const linkBlob = (box: TestMachine): string => {
+    write(box.root, '.git/target', '/etc/passwd');
+    return box.must('hash-object', '-w', '.git/target').stdout.trim();
+  };
+
+  test.each(cases)('%s is refused with the place and what was expected', (_title, change, said) => {
+    const box = makeMachine();
+    box.must('push', '-q', 'box', 'master');
+    const before = insideRef(box, 'refs/heads/master');
+    change(box);
+    const refused = box.git('push', 'box', 'master');
+    expect(refused.status).not.toBe(0);
+    expect(refused.text).toMatch(said);
+    expect(insideRef(box, 'refs/heads/master')).toBe(before);
+    expect(box.liveText('hello.txt')).toBe('hello\n');
+    // What was refused leaves nothing behind: the state from before can be pushed upon again.
+    box.must('reset', '-q', '--hard', before);
+    box.commit({ 'files/tree/hello.txt': 'good again\n' });
+    box.must('push', '-q', 'box', 'master');
+    expect(box.liveText('hello.txt')).toBe('good again\n');
+  });
+
+  test('a symbolic link that a handler left in its directory does not come out', () => {
+    const box = makeMachine({ engines: [], files: { 'data/value': 'x\n' } });
+    const script = join('sysconf/actual/tree/usr/share/gitted/export/evil');
+    write(box.root, script, '#!/bin/sh\nln -s /etc/passwd link\n');
+    chmodSync(join(box.root, script), 0o755);
+    box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.data.conf': 'GITTED_ENGINE=evil\n' });
+    box.git('push', 'box', 'master');
+    const said = box.git('pull', 'box', 'master');
+    expect(said.status).not.toBe(0);
+    expect(said.text).toContain('data/link: a symbolic link, expected a file');
+  });
+
+  test.each(['..', 'a;b', '-x', 'a b', 'A', ''])('the name %j is refused before anything is made', (name) => {
+    const box = makeMachine();
+    const said = box.client('init', '--driver', 'local', '--', name);
+    expect(said.status).toBe(2);
+    expect(said.text).toContain('cannot be the name of a container');
+    mkdirSync(join(box.root, 'x'));
+  });
+});
