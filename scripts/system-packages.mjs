@@ -3,12 +3,32 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
 /** Program -> the Debian package that has it. */
-const packages = { git: 'git', ssh: 'openssh-client', sshd: 'openssh-server', 'git-lfs': 'git-lfs', strace: 'strace' };
+const packages = {
+  git: 'git',
+  ssh: 'openssh-client',
+  sshd: 'openssh-server',
+  'git-lfs': 'git-lfs',
+  strace: 'strace',
+  shellcheck: 'shellcheck',
+  // Containers: the programs, their bridge, and the base image.
+  'lxc-create': 'lxc',
+  dnsmasq: 'dnsmasq-base',
+  ip: 'iproute2',
+  nft: 'nftables',
+  newuidmap: 'uidmap',
+  mmdebstrap: 'mmdebstrap',
+  // The databases, of which the handlers' tests start servers of their own.
+  sqlite3: 'sqlite3',
+  mariadbd: 'mariadb-server',
+  psql: 'postgresql',
+};
 
 const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/sbin` };
 const isRoot = process.getuid?.() === 0;
 
 function has(program) {
+  // A client may be there without the server, whose programs are on no PATH.
+  if (program === 'psql' && !existsSync('/usr/lib/postgresql')) return false;
   return spawnSync('sh', ['-c', `command -v ${program}`], { env, stdio: 'ignore' }).status === 0;
 }
 
