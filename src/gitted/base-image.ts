@@ -2,7 +2,7 @@
  * The base image of a distribution: a container that is never started, from which
  * others are made in a moment. First the image server, else a Debian mirror.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -44,6 +44,8 @@ function canConnect(host: string, port: number, timeoutMs: number): Promise<bool
 /** Steps inside the new file system: an address by DHCP, names, and no identity yet (two machines with one machine-id get one address). */
 const finishing = [
   'printf "[Match]\\nName=eth0\\n[Network]\\nDHCP=yes\\n" >"$1/etc/systemd/network/eth0.network"',
+  // Where /sys can be written (containers of normal users), networkd would wait for a udev that is not there.
+  'mkdir -p "$1/etc/systemd/system/systemd-networkd.service.d" && printf "[Service]\\nReadOnlyPaths=/sys\\n" >"$1/etc/systemd/system/systemd-networkd.service.d/no-udev.conf"',
   'chroot "$1" systemctl enable -q systemd-networkd systemd-resolved',
   'chroot "$1" systemctl mask -q sys-kernel-debug.mount systemd-networkd-wait-online.service',
   'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"',
@@ -85,7 +87,10 @@ export async function createFromArchive(name: string, release: string): Promise<
   if (!existsSync(`${archive}.tar.xz`)) {
     const startedMs = performance.now();
     detail(`Debian ${release} from a mirror (once; about half a minute) ...`);
-    await bootstrapArchive(archive, release);
+    // A run that is cut off must not leave an archive that looks complete.
+    const making = `${archive}.making-${process.pid}`;
+    await bootstrapArchive(making, release);
+    renameSync(`${making}.tar.xz`, `${archive}.tar.xz`);
     detail(`made the base system in ${secondsSince(startedMs)}`);
   }
   const directory = mkdtempSync(join(tmpdir(), 'gitted-'));
