@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # The half of the MariaDB handler that makes a database what the files say; read by handlers/mysql.
-# shellcheck disable=SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
+# shellcheck disable=SC2031,SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
 #
 # $stage/kind       same, rows or whole
 # $stage/base       the token when staging began: what GITTED_TOKEN must be, or $stage/accepted where that is another
@@ -121,8 +121,9 @@ look_again() {
 	fi
 	mkdir -p "$stage/again/state" "$stage/again/tree"
 	(
+		# shellcheck disable=SC2030,SC2031
 		state=$stage/again/state
-		GITTED_STATE=$state
+		export GITTED_STATE="$state"
 		verb_export "$stage/again/tree"
 	) || exit 1
 	if diff -rq "$GITTED_OLD_DIR" "$stage/again/tree" >/dev/null; then
