@@ -2,7 +2,7 @@
  * The base image of a distribution: a container that is never started, from which
  * others are made in a moment. First the image server, else a Debian mirror.
  */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +11,9 @@ import { run } from '../process/run.ts';
 import { isRoot, lxc, lxcEnvironment, lxcPath } from './lxc.ts';
 import { findMirror } from './mirror.ts';
 import { detail, secondsSince } from './report.ts';
+
+/** Changes when what is in the base does, so that an old one is not taken for it. */
+const edition = 2;
 
 /** What every container needs before its profiles can do the rest. */
 const packages = ['systemd', 'systemd-sysv', 'systemd-resolved', 'dbus', 'iproute2', 'netbase', 'git', 'ca-certificates', 'procps'];
@@ -23,7 +26,7 @@ export interface BaseImage {
 }
 
 /** The base container's name; it changes when what is in it does. */
-export const baseName = (distribution: string, release: string): string => `gitted-base-${distribution}-${release.replaceAll('.', '-')}-1`;
+export const baseName = (distribution: string, release: string): string => `gitted-base-${distribution}-${release.replaceAll('.', '-')}-${edition}`;
 
 const cacheDir = (): string => (isRoot() ? '/var/cache/gitted' : join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gitted'));
 
@@ -41,8 +44,10 @@ function canConnect(host: string, port: number, timeoutMs: number): Promise<bool
 /** Steps inside the new file system: an address by DHCP, names, and no identity yet (two machines with one machine-id get one address). */
 const finishing = [
   'printf "[Match]\\nName=eth0\\n[Network]\\nDHCP=yes\\n" >"$1/etc/systemd/network/eth0.network"',
+  // Where /sys can be written (containers of normal users), networkd would wait for a udev that is not there.
+  'mkdir -p "$1/etc/systemd/system/systemd-networkd.service.d" && printf "[Service]\\nReadOnlyPaths=/sys\\n" >"$1/etc/systemd/system/systemd-networkd.service.d/no-udev.conf"',
   'chroot "$1" systemctl enable -q systemd-networkd systemd-resolved',
-  'chroot "$1" systemctl mask -q systemd-udevd.service systemd-udevd-kernel.socket systemd-udevd-control.socket sys-kernel-debug.mount systemd-networkd-wait-online.service',
+  'chroot "$1" systemctl mask -q sys-kernel-debug.mount systemd-networkd-wait-online.service',
   'ln -sf ../run/systemd/resolve/stub-resolv.conf "$1/etc/resolv.conf"',
   ': >"$1/etc/machine-id"; rm -f "$1/var/lib/dbus/machine-id" "$1/etc/hostname"',
   'rm -rf "$1"/var/cache/apt/archives/*.deb "$1"/usr/share/doc/* "$1"/usr/share/man/*',
@@ -77,12 +82,15 @@ async function writeMetadata(directory: string): Promise<string> {
 
 /** Makes a container from the kept archive of a base system. */
 export async function createFromArchive(name: string, release: string): Promise<void> {
-  const archive = join(cacheDir(), `debian-${release}-1`);
+  const archive = join(cacheDir(), `debian-${release}-${edition}`);
   mkdirSync(cacheDir(), { recursive: true });
   if (!existsSync(`${archive}.tar.xz`)) {
     const startedMs = performance.now();
     detail(`Debian ${release} from a mirror (once; about half a minute) ...`);
-    await bootstrapArchive(archive, release);
+    // A run that is cut off must not leave an archive that looks complete.
+    const making = `${archive}.making-${process.pid}`;
+    await bootstrapArchive(making, release);
+    renameSync(`${making}.tar.xz`, `${archive}.tar.xz`);
     detail(`made the base system in ${secondsSince(startedMs)}`);
   }
   const directory = mkdtempSync(join(tmpdir(), 'gitted-'));

@@ -89,7 +89,7 @@ function checkCgroup(user: string): Finding[] {
   if (own === undefined || !existsSync(own) || canWrite(own) || canWrite(dirname(own))) return [];
   const fix = existsSync('/run/systemd/system')
     ? `as ${user}, start containers inside a scope of your own: systemd-run --user --scope -p Delegate=yes -- git push NAME BRANCH (and as root, once: loginctl enable-linger ${user})`
-    : `mkdir -p ${unified}/${user} && chown -R ${user} ${unified}/${user} && echo $PPID > ${unified}/${user}/cgroup.procs`;
+    : `for c in ${unified === '/sys/fs/cgroup' ? unified : '/sys/fs/cgroup/*'}; do mkdir -p $c/${user}; [ ! -f $c/cpuset.mems ] || { cat $c/cpuset.cpus > $c/${user}/cpuset.cpus; cat $c/cpuset.mems > $c/${user}/cpuset.mems; }; chown -R ${user}: $c/${user}; echo $PPID > $c/${user}/cgroup.procs; done`;
   return [{ what: `${user} may not make cgroups below ${own}`, fix }];
 }
 

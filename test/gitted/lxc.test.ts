@@ -54,6 +54,15 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'a container of LXC', () => {
     expect(box.must('pull', name, 'master').text).toContain('Already up to date');
   }, longMs);
 
+  test('neighbouring rows that were edited on both sides do not conflict', () => {
+    sql(name, "UPDATE wiki SET title = 'About us' WHERE id = 2");
+    box.commit({ [rows]: '1\tWelcome\n2\tAbout\n' });
+    box.must('pull', '-q', '--no-rebase', '--no-edit', name, 'master');
+    expect(read(box.root, rows)).toBe('1\tWelcome\n2\tAbout us\n');
+    box.must('push', '-q', name, 'master');
+    expect(sql(name, 'SELECT * FROM wiki ORDER BY 1')).toBe('1|Welcome\n2|About us\n');
+  }, longMs);
+
   test('a container that is killed in the middle of an import is whole after the next contact', () => {
     box.commit({ [rows]: '1\tAfter the crash\n2\tAbout\n', 'files/tree/hello.txt': 'after the crash\n' });
     inside(name, 'sh', '-c', 'mkdir -p /etc/gitted/hook/pre-import.d; printf "#!/bin/sh\\nrm /etc/gitted/hook/pre-import.d/crash; kill -9 -1\\n" >/etc/gitted/hook/pre-import.d/crash; chmod +x /etc/gitted/hook/pre-import.d/crash');

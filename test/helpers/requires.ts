@@ -38,6 +38,7 @@ const parts = {
   mmdebstrap: () => has('mmdebstrap'),
   sqlite3: () => has('sqlite3'),
   postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
+  ferretdb: () => has(process.env['GITSYNC_FERRETDB'] ?? 'ferretdb'),
   mariadb: () => has('mariadbd') && has('mariadb-install-db') && has('setpriv'),
 } satisfies Record<string, () => boolean>;
 

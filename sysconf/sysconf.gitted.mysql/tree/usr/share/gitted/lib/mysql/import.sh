@@ -1,9 +1,9 @@
 # shellcheck shell=sh
 # The half of the MariaDB handler that makes a database what the files say; read by handlers/mysql.
-# shellcheck disable=SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
+# shellcheck disable=SC2031,SC2154 # lib, sql, state, stage, database, shadow and old are the reader's.
 #
 # $stage/kind       same, rows or whole
-# $stage/base       the token when staging began: what GITTED_TOKEN must be
+# $stage/base       the token when staging began: what GITTED_TOKEN must be, or $stage/accepted where that is another
 # $stage/sums       for the whole: the checksums of all tables at base
 # $stage/swapping   names are about to change, or have; live-post.sql and live-events.sql say what to put back
 # $stage/swapped    they have, for good
@@ -85,6 +85,7 @@ verb_stage() {
 	fi
 	if exists; then
 		token_of "$database" >"$stage/base"
+		if [ -n "${GITTED_TOKEN:-}" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/base")" ]; then look_again; fi
 		# Never exported, so nobody knows what would be lost.
 		if ! [ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] && has_tables "$database" && [ "${GITTED_ALLOW_DROP:-}" != all ]; then
 			rm -rf "$stage"
@@ -108,6 +109,28 @@ verb_stage() {
 		if [ -n "${GITTED_CHANGED:-}" ]; then exit 3; fi
 		load_shadow
 	fi
+}
+
+# The log position moves on for a while after the last write, when old versions of rows are cleared away. So another
+# token may be the same state: a new export tells. $stage/accepted then is the token that is as good as the one of now.
+look_again() {
+	[ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] || return 0
+	if [ -n "${GITTED_CHANGED:-}" ]; then
+		rm -rf "$stage"
+		exit 3
+	fi
+	mkdir -p "$stage/again/state" "$stage/again/tree"
+	(
+		# shellcheck disable=SC2030,SC2031
+		state=$stage/again/state
+		export GITTED_STATE="$state"
+		verb_export "$stage/again/tree"
+	) || exit 1
+	if diff -rq "$GITTED_OLD_DIR" "$stage/again/tree" >/dev/null; then
+		mv "$stage/again/state/token.new" "$stage/base"
+		say "$GITTED_TOKEN" >"$stage/accepted"
+	fi
+	rm -rf "$stage/again"
 }
 
 count_losses() {
@@ -199,7 +222,7 @@ verb_verify() {
 # the transaction of commit compares each row that it changes, and leaves others to the next export.
 verb_recheck() {
 	changed=
-	if [ -n "${GITTED_TOKEN:-}" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/base")" ]; then changed=1; fi
+	if [ -n "${GITTED_TOKEN:-}" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/accepted" 2>/dev/null || cat "$stage/base")" ]; then changed=1; fi
 	if [ "$(cat "$stage/base")" = absent ]; then
 		if exists; then changed=1; fi
 	elif [ "$(cat "$stage/kind")" = whole ] && [ -z "$changed" ] && ! is_as_counted "$database"; then changed=1; fi
