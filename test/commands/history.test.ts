@@ -131,7 +131,8 @@ describe('undo', () => {
     await converge('published', () => publishedHead() === head());
   });
 
-  test('nothing earlier, an open merge, and a directory that is no repository', () => {
+  test('of one file only, nothing earlier, a detached HEAD, and a directory that is no repository', () => {
+    expectError(machine.run('undo', join(repos.a, 'a.md')), 2, /whole repository, not only of .*a\.md/, /gitsync restore .*a\.md --at/);
     expectError(machine.run('undo', repos.a), 1, /no earlier state/, /reflog/);
     sh(repos.a, 'checkout', '-q', '--detach');
     expectError(machine.run('undo', repos.a), 12, /The branch stands still \(detached\)/, /gitsync status/);
