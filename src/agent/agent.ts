@@ -146,7 +146,6 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
       clearTimeout(lookAgain);
       for (const undo of cleanUp.reverse()) await undo();
       await Promise.all([...loops.values()].map((loop) => loop.close()));
-      log.info('Stopped');
       resolveStopped();
     })();
     return stopping;
@@ -173,5 +172,6 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
     throw error;
   }
   log.info('Watching', { repos: loops.size, config: configFile });
+  void stopped.then(() => log.info('Stopped'));
   return { stopped, stop };
 }

@@ -1,11 +1,14 @@
 /** Gathers what the verdict on one repository depends on, from a running loop or from the disk alone. */
 import { judgeStatus, type StatusFacts, type StatusLine } from '../core/status.ts';
 import { isClean } from '../core/batch.ts';
+import type { RemoteState } from '../core/remote-state.ts';
 import { rawToText } from '../core/raw-path.ts';
 import type { RepoConfig } from '../config/config.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { git, type Repo } from '../git/git.ts';
+import { resolveCommit } from '../git/refs.ts';
 import type { RepoLoop } from './repo-loop.ts';
+import type { RepoSession } from './repo-session.ts';
 
 export interface RepoStatus extends StatusLine {
   facts: StatusFacts;
@@ -44,15 +47,24 @@ export async function statusOf(loop: RepoLoop, agentRuns: boolean): Promise<Repo
   return { ...judgeStatus(facts), facts };
 }
 
+/** What is known of a remote from earlier runs, where this one could not ask it yet. */
+async function withMemory({ repo, own }: RepoSession, name: string, branch: string, state: RemoteState): Promise<StatusFacts['remotes'][number]> {
+  const isUnasked = state.tip === undefined && state.failure !== undefined;
+  const tip = isUnasked ? await resolveCommit(repo, `refs/remotes/${name}/${branch}`) : state.tip;
+  return { name, branch, state: { ...state, tip, lastSyncMs: state.lastSyncMs ?? own.lastSyncMs[name] } };
+}
+
 async function factsOf(loop: RepoLoop, agentRuns: boolean, nowMs: number): Promise<StatusFacts> {
   const { session, state, config } = loop;
   const base = { ...emptyFacts(config, nowMs), agentRuns };
   if (session === undefined || state === undefined) return { ...base, unavailable: loop.unavailable };
   const report = session.lastReport;
-  const remotes = [...session.targets.values()].flatMap(({ remote, branch }) => {
-    const remoteState = state.remotes.get(remote);
-    return remoteState === undefined ? [] : [{ name: remote, branch, state: { ...remoteState, lastSyncMs: remoteState.lastSyncMs ?? session.own.lastSyncMs[remote] } }];
-  });
+  const remotes = await Promise.all(
+    [...session.targets.values()].flatMap(({ remote, branch }) => {
+      const known = state.remotes.get(remote);
+      return known === undefined ? [] : [withMemory(session, remote, branch, known)];
+    }),
+  );
   const { local } = state;
   const behind = remotes.filter(({ state: remote }) => remote.tip !== local);
   const tips = remotes.flatMap(({ state: remote }) => (typeof remote.tip === 'string' ? [remote.tip] : []));

@@ -72,7 +72,7 @@ async function checkObjects(repo: Repo, fix: boolean): Promise<Finding> {
   const trouble = await findObjectTrouble(repo);
   if (trouble === undefined) return { level: 'ok', what: 'every object that history needs is there' };
   if (!fix) return { level: 'fail', what: `objects are missing or damaged: ${trouble}`, hint: `gitsync doctor --fix ${shellQuote(repo.workTree)}` };
-  if (await repairObjects(repo)) return { level: 'ok', what: 'missing objects were fetched from the remotes' };
+  if (await repairObjects(repo)) return { level: 'ok', what: 'missing objects were brought back from the work tree and the remotes' };
   return { level: 'fail', what: `objects are missing, and no remote has them: ${trouble}`, hint: 'copy .git/objects from another machine that has this repository; your files are untouched' };
 }
 

@@ -1,7 +1,7 @@
 /** `gitsync doctor`: looks for trouble, one line for each check, and mends what can be mended without loss. */
 import { existsSync } from 'node:fs';
 import { formatProblem } from '../config/config-problem.ts';
-import { errnoOf, toGitsyncError } from '../errors.ts';
+import { toGitsyncError } from '../errors.ts';
 import { gitAnywhere } from '../git/git.ts';
 import { ask, readConfig, type Context } from './context.ts';
 import { examine, type Finding } from './doctor-repo.ts';
@@ -19,8 +19,7 @@ async function checkGit(): Promise<Finding> {
     const isNewEnough = major > oldestGit[0] || (major === oldestGit[0] && minor >= oldestGit[1]);
     return isNewEnough ? { level: 'ok', what: text } : { level: 'fail', what: text, hint: `git ${oldestGit.join('.')} or newer is needed` };
   } catch (error) {
-    const what = errnoOf((error as Error).cause) === 'ENOENT' ? 'git is not installed' : `git does not run: ${toGitsyncError(error).message}`;
-    return { level: 'fail', what, hint: `install git ${oldestGit.join('.')} or newer` };
+    return { level: 'fail', what: toGitsyncError(error).message, hint: `install git ${oldestGit.join('.')} or newer` };
   }
 }
 

@@ -44,6 +44,9 @@ export async function runRestore(context: Context, path: string, at: string | un
 
 export async function runUndo(context: Context, path: string | undefined): Promise<number> {
   const target = await findTarget(context, path ?? '.');
+  if (path !== undefined && target.path !== '') {
+    throw new GitsyncError('usage', `undo takes back the last change of the whole repository, not only of ${shortPath(`${target.repo.path}/${target.path}`)}.`, { hint: `gitsync restore ${shellQuote(path)} --at "10 minutes ago", or gitsync undo ${shellQuote(target.repo.path)}` });
+  }
   const { result, notes } = await operate<{ undone: string }>(context, target, 'undo');
   context.answer([`Undone: ${result.undone}`, `Once more brings it back: gitsync undo ${shellQuote(target.repo.path)}`, ...notes], result);
   return 0;

@@ -52,6 +52,7 @@ async function finish(context: Context, repo: Repo): Promise<number> {
  * @throws GitsyncError where none can be, before anything was changed
  */
 async function refuseUnsuitable(path: string): Promise<boolean> {
+  if (path.includes('\n')) throw new GitsyncError('usage', `${shortPath(path)} has a line break in its name.`, { hint: 'name it otherwise' });
   let above = path;
   while (!existsSync(above)) above = dirname(above);
   if (!statSync(above).isDirectory()) throw new GitsyncError('usage', `${shortPath(above)} is a file.`, { hint: `name the folder that it is in: gitsync init ${shellQuote(dirname(above))}` });

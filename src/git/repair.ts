@@ -4,6 +4,7 @@ import { GitsyncError } from '../errors.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { resolveCommit } from './refs.ts';
 import { remoteGitOptions } from './ssh-command.ts';
+import { withTemporaryIndex } from './tree.ts';
 
 const indexQuestion = ['ls-files', '--cached', '-z', '--', ':(top)gitsync-no-such-path'];
 
@@ -24,14 +25,23 @@ export async function repairIndex(repo: Repo): Promise<boolean> {
   return true;
 }
 
-/** Fetches what is missing from the remotes that have it; whether everything is there afterwards. */
+/** Brings back what is missing, from the work tree and from the remotes that have it; whether everything is there afterwards. */
 export async function repairObjects(repo: Repo): Promise<boolean> {
+  await hashWorkTree(repo);
+  if ((await findObjectTrouble(repo)) === undefined) return true;
   const remotes = (await gitText(repo, ['remote'])).split('\n').filter((name) => name !== '');
   for (const remote of remotes) {
     // --refetch (2.36) asks for everything again, as if nothing were here.
     await git(repo, ['fetch', '--refetch', '--no-tags', '--no-write-fetch-head', remote], { ...(await remoteGitOptions(repo)), expect: [0, 1, 128], idleTimeoutMs: 600_000 });
   }
   return (await findObjectTrouble(repo)) === undefined;
+}
+
+/** Writes the objects of all tracked files as they are now; those that are there already cost only the reading. */
+async function hashWorkTree(repo: Repo): Promise<void> {
+  const { stdout, exitCode } = await git(repo, ['ls-files', '-z', '--cached'], { expect: [0, 128] });
+  if (exitCode !== 0) return; // without an index it is not known which files these are
+  await withTemporaryIndex(repo, (indexFile) => git(repo, ['update-index', '-z', '--add', '--remove', '--stdin'], { indexFile, input: stdout, expect: [0, 128] }));
 }
 
 /** The first object that history needs and that is missing or damaged, in git's words. */

@@ -15,6 +15,8 @@ export async function openRepo(path: string, options: { log?: Log; hooks?: boole
   if (info === undefined) throw new GitsyncError('not-a-repository', `${path} does not exist.`, { hint: `is a drive not mounted? else: gitsync rm ${path}` });
   if (!info.isDirectory()) throw new GitsyncError('not-a-repository', `${path} is not a directory.`, { hint: 'name the directory that holds it' });
   const workTree = await realpath(path);
+  // git prints the places of a repository one a line.
+  if (workTree.includes('\n')) throw new GitsyncError('not-a-repository', `${path} has a line break in its name.`, { hint: 'rename the directory' });
   const result = await gitAnywhere(
     ['rev-parse', '--path-format=absolute', '--is-inside-work-tree', '--git-dir', '--git-common-dir', '--show-object-format', '--show-toplevel'],
     workTree,

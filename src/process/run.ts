@@ -3,7 +3,8 @@
  * group, a deadline that output extends, TERM then KILL to the whole group.
  */
 import { execa } from 'execa';
-import { GitsyncError } from '../errors.ts';
+import { existsSync } from 'node:fs';
+import { errnoOf, GitsyncError } from '../errors.ts';
 
 export interface RunOptions {
   cwd?: string;
@@ -85,8 +86,8 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     }
     if (why === 'interrupted') throw new GitsyncError('interrupted', `${file} ${args[0] ?? ''} was interrupted.`);
     if (result.exitCode === undefined) {
-      const reason = result.signal === undefined ? (result.shortMessage ?? 'it could not be started') : `it was killed by ${result.signal}`;
-      throw new GitsyncError('failed', `${file} did not finish: ${reason}`, { cause: stderr });
+      if (result.signal === undefined) throw explainNotStarted(file, options.cwd, result.cause);
+      throw new GitsyncError('failed', `${file} did not finish: it was killed by ${result.signal}`, { cause: stderr });
     }
     return { exitCode: result.exitCode, stdout: Buffer.from(result.stdout ?? []), stderr, ms: performance.now() - startedAt };
   } finally {
@@ -97,6 +98,12 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     if (why !== undefined) signalGroup(child.pid, 'SIGKILL');
     options.signal?.removeEventListener('abort', onAbort);
   }
+}
+
+function explainNotStarted(file: string, cwd: string | undefined, cause: unknown): GitsyncError {
+  // The kernel has one answer for a missing program and for a missing directory to start it in.
+  if (errnoOf(cause) === 'ENOENT' && (cwd === undefined || existsSync(cwd))) return new GitsyncError('failed', `${file} is not installed, or not in PATH.`, { cause, hint: `install ${file}` });
+  return new GitsyncError('failed', `${file} could not be started${cwd === undefined ? '' : ` in ${cwd}`}.`, { cause });
 }
 
 export interface StartOptions {

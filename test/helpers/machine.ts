@@ -9,6 +9,12 @@ import { sh, tempDir } from './repos.ts';
 
 export const program = new URL('../../dist/gitsync.js', import.meta.url).pathname;
 
+export interface CommandResult {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
 export interface Machine {
   name: string;
   home: string;
@@ -18,13 +24,15 @@ export interface Machine {
   log(): string;
   /** Writes the config file: lines of the [gitsync] section (work_dir is added), then anything else. */
   configure(workDirs: readonly string[], settings?: string, sections?: string): void;
-  /** Starts the agent; `ready` once it answers. */
-  start(): Promise<void>;
+  /** Starts the agent, with `--debug` where nothing else is said; `ready` once it answers. */
+  start(options?: readonly string[]): Promise<void>;
   /** Ends the agent and waits for it. */
   stop(signal?: NodeJS.Signals): Promise<number | null>;
   /** Process id of the agent. */
   pid(): number;
-  run(...args: string[]): { exitCode: number; stdout: string; stderr: string };
+  run(...args: string[]): CommandResult;
+  /** The same in another directory than the home. */
+  runIn(directory: string, ...args: string[]): CommandResult;
   status(): AgentStatus;
 }
 
@@ -42,10 +50,11 @@ export function makeMachine(name: string): Machine {
   writeFileSync(logFile, '');
   let child: ChildProcess | undefined;
 
-  const run: Machine['run'] = (...args) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: home, encoding: 'utf8', timeout: 60_000 });
+  const runIn: Machine['runIn'] = (directory, ...args) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, cwd: directory, encoding: 'utf8', timeout: 60_000 });
     return { exitCode: status ?? -1, stdout, stderr };
   };
+  const run: Machine['run'] = (...args) => runIn(home, ...args);
 
   return {
     name,
@@ -56,8 +65,8 @@ export function makeMachine(name: string): Machine {
     configure(workDirs, settings = quickSettings, sections = '') {
       writeFileSync(configFile, `[gitsync]\nwork_dir = ${workDirs.map((path) => JSON.stringify(path)).join(', ')}\n${settings}\n${sections}`);
     },
-    async start() {
-      child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$LOG"', process.execPath, program, '--daemon', '--debug'], { env: { ...env, LOG: logFile }, cwd: home, stdio: 'ignore' });
+    async start(options = ['--debug']) {
+      child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$LOG"', process.execPath, program, '--daemon', ...options], { env: { ...env, LOG: logFile }, cwd: home, stdio: 'ignore' });
       children.add(child);
       const mine = child;
       child.on('exit', () => children.delete(mine));
@@ -73,6 +82,7 @@ export function makeMachine(name: string): Machine {
     },
     pid: () => child?.pid as number,
     run,
+    runIn,
     status: () => JSON.parse(run('status', '--json').stdout) as AgentStatus,
   };
 }

@@ -21,6 +21,11 @@ describe('running programs', () => {
     await converge('the child is gone', () => existsSync(join(directory, 'child')) && !isAlive(readFileSync(join(directory, 'child'), 'utf8').trim()));
   });
 
+  test('a program that is missing, and a directory that is missing, are told apart', async () => {
+    await expect(run('no-such-program', [])).rejects.toMatchObject({ kind: 'failed', message: 'no-such-program is not installed, or not in PATH.', hint: 'install no-such-program' });
+    await expect(run('sh', ['-c', 'true'], { cwd: '/nowhere' })).rejects.toMatchObject({ kind: 'failed', message: 'sh could not be started in /nowhere.' });
+  });
+
   test('output extends the deadline', async () => {
     const result = await run('sh', ['-c', 'for i in 1 2 3 4 5 6; do echo $i; sleep 0.1; done'], { idleTimeoutMs: 400 });
     expect(result.exitCode).toBe(0);
