@@ -89,9 +89,17 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       if (complete) scannedGeneration = index.generation;
       const outcome = await keep(repo, index, request, head, off, taken);
       if (outcome.kind === 'snapshot') index.forget();
-      return { outcome, head, held, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
+      const landed = outcome.kind === 'committed' ? await whereLanded(repo, head, outcome.commit) : head;
+      return { outcome, head: landed, held, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
     },
   };
+}
+
+/** HEAD as it is for a commit of ours: on another branch, when that was checked out just before. Nobody may publish it as the first one. */
+async function whereLanded(repo: Repo, head: HeadState, commit: string): Promise<HeadState> {
+  const { ref } = await readHead(repo, () => Promise.resolve(undefined));
+  const stayed = ref === head.ref || (head.ref !== undefined && (await resolveCommit(repo, head.ref)) === commit);
+  return stayed ? head : { ...head, ref };
 }
 
 interface TakenAndHeld extends Taken {

@@ -204,6 +204,16 @@ describe('hooks', () => {
     expect(headOf(root)).toBe(head);
     expect(() => read(root, '.git/index.lock')).toThrow();
   });
+
+  test('that switch branches: the commit is on the one that is checked out then, and is said to be there', async () => {
+    const root = withHook('pre-commit', 'exec git symbolic-ref HEAD refs/heads/feature');
+    sh(root, 'branch', 'feature');
+    const before = headOf(root);
+    const { outcome, head } = await captureOnce(root, {}, { hooks: true });
+    expect(head.ref).toBe('refs/heads/feature');
+    expect(outcome).toMatchObject({ kind: 'committed', commit: sh(root, 'rev-parse', 'feature') });
+    expect(sh(root, 'rev-parse', 'main')).toBe(before);
+  });
 });
 
 describe('special repositories', () => {
