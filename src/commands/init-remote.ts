@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { parseRemoteUrl } from '../core/remote-url.ts';
 import { shellQuote } from '../core/shell-quote.ts';
 import { GitsyncError } from '../errors.ts';
-import { git, gitAnywhere, type Repo } from '../git/git.ts';
+import { git, gitAnywhere, gitText, type Repo } from '../git/git.ts';
 import { listRemotes } from '../git/remotes.ts';
 import { shortPath } from './status-lines.ts';
 import { realPath } from './target.ts';
@@ -28,7 +28,9 @@ export async function prepareRemote(workTree: string, url: string): Promise<Prep
   return {
     async addTo(repo, say) {
       if (make) {
-        await gitAnywhere(['init', '--quiet', '--bare', place], repo.workTree);
+        // The same branch as here, so that a plain clone checks it out.
+        const branch = await gitText(repo, ['symbolic-ref', '--short', 'HEAD']);
+        await gitAnywhere(['init', '--quiet', '--bare', `--initial-branch=${branch}`, place], repo.workTree);
         say(`Made a bare repository in ${shortPath(place)}`);
       }
       if (!(await listRemotes(repo)).some(({ name }) => name === 'origin')) await git(repo, ['remote', 'add', 'origin', wanted]);

@@ -30,23 +30,28 @@ export async function prove(repo: Repo, config: RepoConfig): Promise<Proof> {
   }
   const shownUrl = parseRemoteUrl(remote.url).kind === 'path' ? shortPath(remote.url) : remote.url;
   try {
-    const { tip, files } = await cloneTip(repo, remote.url, target.branch);
-    if (tip === head) return { proven: true, text: `Proof: a fresh clone of ${shownUrl} has the same commit ${head.slice(0, 10)} with ${files}.` };
+    const { tip, files, isDefault } = await cloneTip(repo, remote.url, target.branch);
+    // A bare repository made elsewhere may have another default branch than ours, or one that does not exist.
+    const other = isDefault ? '' : ` It is not the default branch there, so for another machine: git clone --branch ${target.branch} ${shellQuote(remote.url)}`;
+    if (tip === head) return { proven: true, text: `Proof: a fresh clone of ${shownUrl} has the same commit ${head.slice(0, 10)} with ${files}.${other}` };
     return { proven: false, text: `Not proven: ${shownUrl} is at ${tip.slice(0, 10)}, this folder at ${head.slice(0, 10)}.` };
   } catch (error) {
     return { proven: false, text: `Not proven: ${shownUrl} cannot be cloned. ${toGitsyncError(error).message} What waits is published as soon as that is over.` };
   }
 }
 
-async function cloneTip(repo: Repo, url: string, branch: string): Promise<{ tip: string; files: string }> {
+async function cloneTip(repo: Repo, url: string, branch: string): Promise<{ tip: string; files: string; isDefault: boolean }> {
   const directory = await mkdtemp(join(tmpdir(), 'gitsync-proof-'));
   try {
     // A path is cloned with links, which proves nothing; as a URL it goes the way of any other.
     const source = url.startsWith('/') ? `file://${url}` : url;
-    await gitAnywhere(['clone', '--quiet', '--depth=1', '--no-checkout', '--branch', branch, '--', source, 'clone'], directory, { ...(await remoteGitOptions(repo)), idleTimeoutMs: 60_000 });
+    const options = { ...(await remoteGitOptions(repo)), idleTimeoutMs: 60_000 };
+    await gitAnywhere(['clone', '--quiet', '--depth=1', '--no-checkout', '--branch', branch, '--', source, 'clone'], directory, options);
+    const symref = (await gitAnywhere(['ls-remote', '--symref', '--', source, 'HEAD'], directory, options)).stdout.toString();
     const clone = join(directory, 'clone');
     const tip = (await gitAnywhere(['rev-parse', 'HEAD'], clone)).stdout.toString().trim();
-    return { tip, files: countFiles((await gitAnywhere(['ls-tree', '-r', '-z', '--name-only', 'HEAD'], clone)).stdout.toString('latin1')) };
+    const isDefault = symref.startsWith(`ref: refs/heads/${branch}\t`);
+    return { tip, isDefault, files: countFiles((await gitAnywhere(['ls-tree', '-r', '-z', '--name-only', 'HEAD'], clone)).stdout.toString('latin1')) };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

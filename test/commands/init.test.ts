@@ -66,6 +66,20 @@ describe('a folder that becomes a synced repository', () => {
     expect(sh(notes, 'symbolic-ref', '--short', 'HEAD')).toBe('trunk');
   });
 
+  test('a plain clone of a new remote checks out the branch; of one with another default it is said how', () => {
+    const root = tempRepo({ a: 'a\n' });
+    sh(root, 'branch', '-m', 'trunk');
+    const remote = join(tempDir('server'), 'x.git');
+    expect(machine.run('init', root, '--remote', remote).stdout).not.toContain('default branch');
+    expect(sh(remote, 'symbolic-ref', 'HEAD')).toBe('refs/heads/trunk');
+    const made = bareRemote();
+    sh(made, 'symbolic-ref', 'HEAD', 'refs/heads/master');
+    write(notes, 'a.md', 'a\n');
+    const result = machine.run('init', notes, '--remote', made);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toContain(`for another machine: git clone --branch main ${made}\n`);
+  });
+
   test('an empty directory and a file:// URL become the remote', () => {
     const [first, second] = [tempDir('empty'), join(tempDir('server'), 'x.git')];
     expect(machine.run('init', notes, '--remote', first).exitCode).toBe(0);
