@@ -14,6 +14,7 @@ import { saveHeld } from '../git/snapshot.ts';
 import { performTidy } from './tidy.ts';
 import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
+import { forgetMovedRemotes } from './remote-urls.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 
 /** A race with the person's own git is tried again this soon. */
@@ -129,6 +130,7 @@ function warnOnce(session: RepoSession, key: string, sentence: string, fields: L
 
 async function performFetch(session: RepoSession, target: PublishTarget, signal: AbortSignal): Promise<Event> {
   const { remote } = target;
+  await forgetMovedRemotes(session);
   const outcome = await fetchBranch(session.repo, target, { signal });
   if (outcome.kind === 'fetched') {
     if (outcome.moved) session.repo.log.info('Fetched', { remote, tip: outcome.tip.slice(0, 10) });

@@ -22,11 +22,13 @@ export interface OwnState {
   pausedUntilMs: number | null;
   /** Remote name to the time of the last moment both were equal (epoch milliseconds). */
   lastSyncMs: Record<string, number>;
+  /** Remote name to its URL when it was last fetched from. */
+  remoteUrls: Record<string, string>;
   /** When the upkeep was last done (epoch milliseconds). */
   lastUpkeepMs: number;
 }
 
-const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {}, lastUpkeepMs: 0 };
+const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {}, remoteUrls: {}, lastUpkeepMs: 0 };
 
 function fileOf(repo: Repo): string {
   return `${repo.ownDir}/state.json`;

@@ -99,6 +99,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
     reconfigured = setTimeout(() => {
       void retarget().catch((error: unknown) => log.debug('The remotes cannot be read', { error: String(error) }));
       sink.post({ type: 'changed', hint: 'all' });
+      sink.post({ type: 'network-up' });
     }, configRestMs);
   };
   // What changed before every directory was watched is found by one look afterwards.

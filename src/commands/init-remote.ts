@@ -3,9 +3,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseRemoteUrl } from '../core/remote-url.ts';
 import { shellQuote } from '../core/shell-quote.ts';
-import { GitsyncError } from '../errors.ts';
+import { GitsyncError, toGitsyncError } from '../errors.ts';
 import { git, gitAnywhere, gitText, type Repo } from '../git/git.ts';
 import { listRemotes } from '../git/remotes.ts';
+import { remoteGitOptions } from '../git/ssh-command.ts';
+import { makeRepositoryOverSsh } from '../remote/make-repository.ts';
 import { shortPath } from './status-lines.ts';
 import { realPath } from './target.ts';
 
@@ -29,13 +31,23 @@ export async function prepareRemote(workTree: string, url: string): Promise<Prep
     async addTo(repo, say) {
       if (make) {
         // The same branch as here, so that a plain clone checks it out.
-        const branch = await gitText(repo, ['symbolic-ref', '--short', 'HEAD']);
-        await gitAnywhere(['init', '--quiet', '--bare', `--initial-branch=${branch}`, place], repo.workTree);
+        await gitAnywhere(['init', '--quiet', '--bare', `--initial-branch=${await branchOf(repo)}`, place], repo.workTree);
         say(`Made a bare repository in ${shortPath(place)}`);
       }
       if (!(await listRemotes(repo)).some(({ name }) => name === 'origin')) await git(repo, ['remote', 'add', 'origin', wanted]);
+      if (parsed.kind === 'ssh' && (await isMissing(repo)) && (await makeRepositoryOverSsh(repo, parsed, await branchOf(repo)))) say(`Made a bare repository in ${wanted}`);
     },
   };
+}
+
+function branchOf(repo: Repo): Promise<string> {
+  return gitText(repo, ['symbolic-ref', '--short', 'HEAD']);
+}
+
+/** Whether the server answers, and has no such repository. */
+async function isMissing(repo: Repo): Promise<boolean> {
+  const options = { ...(await remoteGitOptions(repo)), idleTimeoutMs: 30_000 };
+  return git(repo, ['ls-remote', '--heads', '--', 'origin'], options).then(() => false, (error: unknown) => toGitsyncError(error).kind === 'not-found');
 }
 
 async function refuseOtherOrigin(workTree: string, wanted: string): Promise<void> {

@@ -1,8 +1,8 @@
-/** Pushes a commit to a branch of a remote: plainly, never by force. */
+/** Pushes a commit to a branch of a remote, never by force. */
 import { GitsyncError } from '../errors.ts';
 import { essenceOf, remoteWordsOf } from './git-errors.ts';
 import { git, type GitResult, type Repo } from './git.ts';
-import { listRemoteBranches, noteIntegrated, trackingRef } from './fetch.ts';
+import { listRemoteBranches, integratedTip, noteIntegrated, trackingRef } from './fetch.ts';
 import { uploadLfsObjects } from './lfs.ts';
 import { readRef } from './ref-file.ts';
 import { isAncestor, setOwnRef } from './refs.ts';
@@ -38,7 +38,7 @@ const idleTimeoutMs = { plain: 120_000, withHooks: 300_000 };
  * @throws GitsyncError for everything that is not an outcome: no network, no credentials, no such repository, ...
  */
 export async function publishBranch(repo: Repo, target: PublishTarget, commit: string, options: PublishOptions = {}): Promise<PublishOutcome> {
-  const outcome = await push(repo, target, commit, options);
+  const outcome = await push(repo, target, commit, options, await leaseOf(repo, target, commit));
   if (outcome.kind !== 'pushed' && outcome.kind !== 'up-to-date') return outcome;
   await noteIntegrated(repo, target, commit);
   if (outcome.kind === 'pushed' && outcome.from === undefined && options.setUpstreamFor !== undefined) await setUpstream(repo, target, options.setUpstreamFor);
@@ -82,11 +82,22 @@ async function isIncluded(repo: Repo, tip: string, commit: string): Promise<bool
   return present.exitCode === 0 && isAncestor(repo, tip, commit);
 }
 
-async function push(repo: Repo, target: PublishTarget, commit: string, options: RemoteStepOptions): Promise<PublishOutcome> {
+/**
+ * The branch must still be where we integrated it: a branch that was deleted
+ * meanwhile is not made again in silence. Never a forced update, since what is
+ * expected there is part of what we push.
+ */
+async function leaseOf(repo: Repo, target: PublishTarget, commit: string): Promise<string[]> {
+  const expected = await integratedTip(repo, target);
+  if (expected === undefined || !(await isIncluded(repo, expected, commit))) return [];
+  return [`--force-with-lease=refs/heads/${target.branch}:${expected}`];
+}
+
+async function push(repo: Repo, target: PublishTarget, commit: string, options: RemoteStepOptions, lease: readonly string[] = []): Promise<PublishOutcome> {
   const { remote, branch } = target;
   const tracking = trackingRef(target);
   await uploadLfsObjects(repo, target, commit, await readRef(repo, tracking), options);
-  const result = await runRemoteStep(repo, remote, ['push', '--porcelain', '--progress', '--', remote, `${commit}:refs/heads/${branch}`], {
+  const result = await runRemoteStep(repo, remote, ['push', '--porcelain', '--progress', ...lease, '--', remote, `${commit}:refs/heads/${branch}`], {
     idleTimeoutMs: repo.hooks ? idleTimeoutMs.withHooks : idleTimeoutMs.plain,
     ...(repo.hooks ? { timeoutHint: 'a hook may hang: see .git/hooks/pre-push, or set hooks = no' } : {}),
     ...options,

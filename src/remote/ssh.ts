@@ -137,9 +137,7 @@ function startSession(command: string, url: SshUrl, branch: string, times: SshTi
     last = value;
     if (value !== 'none') onValue(value, isFirst);
   };
-  // As git does: the person's command is words for a shell, ours are arguments.
-  const words = ['-c', `${command} "$@"`, 'ssh', ...quietOptions, ...sshWordsAfterOptions(url), watchCommand];
-  const started = startProcess('sh', words, { env: gitEnvironment(), input: watchScript(url.path, branch), onLine });
+  const started = startProcess('sh', connectWords(command, url, watchCommand), { env: gitEnvironment(), input: watchScript(url.path, branch), onLine });
   const onSilence = (): void => {
     isSilent = true;
     void started.close();
@@ -158,8 +156,9 @@ function startSession(command: string, url: SshUrl, branch: string, times: SshTi
   return { process: started, end };
 }
 
-/** `--` ends ssh's options, though no host begins with a hyphen here. */
-function sshWordsAfterOptions(url: SshUrl): string[] {
+/** The words after `sh` that run a command on the server. As git does: the person's own command is words for a shell, ours are arguments. */
+export function connectWords(command: string, url: SshUrl, remoteCommand: string): string[] {
   const words = sshWords(url);
-  return [...words.slice(0, -1), '--', words.at(-1) as string];
+  // `--` ends ssh's options, though no host begins with a hyphen here.
+  return ['-c', `${command} "$@"`, 'ssh', ...quietOptions, ...words.slice(0, -1), '--', words.at(-1) as string, remoteCommand];
 }

@@ -72,6 +72,21 @@ describe('remotes in trouble', () => {
     expect(sh(remote, 'for-each-ref', '--format=%(refname)')).toBe('refs/heads/other');
   });
 
+  test('the upstream branch is deleted in the moment before a push: it is not made again either', async () => {
+    const { a, remote } = twoMachines();
+    const machine = makeMachine('desk');
+    machine.configure([a]);
+    expect(machine.run('--once').exitCode).toBe(0);
+    write(a, 'new.txt', 'new\n');
+    // The fetch still sees the branch; a hook deletes it between the fetch and the push.
+    write(a, '.git/hooks/pre-push', `#!/bin/sh\ngit --git-dir='${remote}' update-ref -d refs/heads/main\n`);
+    chmodSync(join(a, '.git/hooks/pre-push'), 0o755);
+    machine.configure([a], `${quickSettings}\nhooks = yes`);
+    expect(machine.run('--once').exitCode).toBe(2);
+    expect(sh(remote, 'for-each-ref')).toBe('');
+    expect(sh(a, 'status', '--porcelain')).toBe('');
+  });
+
   test('an empty remote is published to, and an unborn branch takes over what a remote has', async () => {
     const remote = bareRemote();
     const first = tempRepo({ 'a.txt': 'a\n' });
@@ -365,6 +380,20 @@ describe('what the person changes in git', () => {
     write(root, 'c.txt', 'c\n');
     await converge('the new branch is published too', () => sh(second, 'for-each-ref', '--format=%(refname)').includes('refs/heads/feature') && sh(second, 'ls-tree', '--name-only', 'feature').includes('c.txt'));
     expect(sh(second, 'ls-tree', '--name-only', 'main')).not.toContain('c.txt');
+  });
+
+  test('a remote that is pointed at an older copy: the copy is brought up to date, not the folder back', async () => {
+    const { a, remote } = twoMachines({ 'a.txt': 'a\n' });
+    const older = bareRemote();
+    sh(a, 'push', '-q', older, 'main');
+    commitFiles(a, { 'b.txt': 'b\n' });
+    sh(a, 'push', '-q', 'origin', 'main');
+    const machine = await agentFor([a]);
+    await converge('safe', () => isSafe(machine, a) && inStep(a, remote));
+    sh(a, 'remote', 'set-url', 'origin', older);
+    await converge('the copy has everything', () => inStep(a, older));
+    expect(exists(a, 'b.txt')).toBe(true);
+    expect(sh(older, 'ls-tree', '--name-only', 'main')).toBe('a.txt\nb.txt');
   });
 
   test('branches switched at any moment: each commit is on the branch that is checked out', async () => {

@@ -1,10 +1,12 @@
 /** `gitsync init`: from any folder to a synced repository, or a reason why not and nothing changed. */
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { makeMachine, type Machine } from '../helpers/machine.ts';
 import { bareRemote, commitFiles, exists, read, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
+import { describeWith } from '../helpers/requires.ts';
+import { startSshd, type TestSshd } from '../helpers/sshd.ts';
 import { expectError, expectPrintable } from './expect-error.ts';
 
 let machine: Machine;
@@ -197,6 +199,40 @@ describe('refused before anything is changed', () => {
   test('a config file that cannot be read as one', () => {
     mkdirSync(join(machine.home, '.config/gitsync'));
     expectError(machine.run('init', notes), 10, /is a directory/, /move the directory away/);
+  });
+});
+
+describeWith(['ssh', 'linux'], 'a remote over ssh', () => {
+  let sshd: TestSshd;
+  beforeAll(async () => {
+    sshd = await startSshd();
+  });
+  afterAll(() => sshd.stop());
+  beforeEach(() => {
+    machine.env['GIT_SSH_COMMAND'] = sshd.sshCommand;
+    write(notes, 'a.md', 'a\n');
+  });
+
+  test('that is not there yet is made, with the branch as its default', () => {
+    sh(tempRepo(), 'init', '-q', '-b', 'trunk', notes);
+    const place = join(tempDir('server'), `it's notes.git`);
+    const result = machine.run('init', notes, '--remote', sshd.url(encodeURI(place)));
+    expect(result).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(result.stdout).toMatch(/Made a bare repository in ssh:.*\n.*\nProof: a fresh clone of ssh:/);
+    expect(sh(place, 'symbolic-ref', 'HEAD')).toBe('refs/heads/trunk');
+    expect(machine.run('init', notes).stdout).not.toContain('Made');
+  });
+
+  test('is not made where a directory is missing, or something else lies; the status says what is wrong', () => {
+    const server = tempDir('server');
+    const result = machine.run('init', notes, '--remote', sshd.url(join(server, 'no/such/x.git')));
+    expect(result.exitCode).toBe(2);
+    expect(result.stdout).toMatch(/Not proven: .*The remote repository does not exist\..*\n.*NOT SAFE .*-> git remote -v/);
+    write(server, 'full/x', 'x');
+    const second = join(machine.home, 'Second');
+    expect(machine.run('init', second, '--remote', sshd.url(join(server, 'full'))).exitCode).toBe(2);
+    expect(readdirSync(server)).toEqual(['full']);
+    expect(readdirSync(join(server, 'full'))).toEqual(['x']);
   });
 });
 

@@ -75,6 +75,15 @@ describe('publishBranch', () => {
     expect(sh(remote, 'rev-parse', 'main')).toBe(theirs);
   });
 
+  test('is rejected when the branch was deleted since, and does not make it again', async () => {
+    const { remote, a } = twoMachines();
+    const repo = await openRepo(a);
+    await publishBranch(repo, main, commitFiles(a, { x: '1' }));
+    sh(remote, 'update-ref', '-d', 'refs/heads/main');
+    expect(await publishBranch(repo, main, commitFiles(a, { x: '2' }))).toEqual({ kind: 'rejected' });
+    expect(sh(remote, 'for-each-ref')).toBe('');
+  });
+
   test('is rejected when somebody moves the branch in the middle of the push', async () => {
     const { remote, a, b } = twoMachines();
     const theirs = commitFiles(a, { x: '1' });

@@ -69,6 +69,12 @@ each_planned() {
 	done <"$var/plan"
 }
 
+# The token of the state that was exported when this push began.
+load_token() {
+	GITTED_TOKEN=$(cat "$binding_dir/token" 2>/dev/null || :)
+	export GITTED_TOKEN
+}
+
 stage_binding() {
 	check_tree "$wanted" "$GITTED_DATA_PATH" || return 1
 	journal_note "binding $binding_name"
@@ -76,6 +82,7 @@ stage_binding() {
 	say "$GITTED_DATA_PATH: $(describe_changes "$state" "$wanted") to import"
 	GITTED_OLD_DIR=$live
 	export GITTED_OLD_DIR
+	load_token
 	code=3
 	if [ "$binding_kind" = full ] && list_changes; then
 		check_out "$wanted" "$new" "$binding_dir/changed.out" || return 1
@@ -121,8 +128,7 @@ changed_meanwhile() {
 # Whether the live state is still the one that was exported when this push began.
 recheck_binding() {
 	note_phase "re-checking $binding_name"
-	GITTED_TOKEN=$(cat "$binding_dir/token" 2>/dev/null || :)
-	export GITTED_TOKEN
+	load_token
 	if [ "$binding_kind" = simple ]; then
 		recheck_simple
 		return
@@ -150,8 +156,7 @@ recheck_simple() {
 commit_binding() {
 	note_phase "committing $binding_name"
 	rm -f "$GITTED_STATE/token.new"
-	GITTED_TOKEN=$(cat "$binding_dir/token" 2>/dev/null || :)
-	export GITTED_TOKEN
+	load_token
 	code=0
 	handler commit "$binding_dir/new" >&2 || code=$?
 	[ $code -ne 4 ] || changed_meanwhile
