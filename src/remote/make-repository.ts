@@ -1,5 +1,6 @@
 /** Makes the bare repository that a remote over ssh names, where the account gives a shell. */
 import type { SshUrl } from '../core/remote-url.ts';
+import { shellQuote } from '../core/shell-quote.ts';
 import type { Repo } from '../git/git.ts';
 import { sshCommandOf } from '../git/ssh-command.ts';
 import { gitEnvironment } from '../process/env.ts';
@@ -15,7 +16,7 @@ function makeScript(path: string, branch: string): string {
   return `d=${pathWord(path)}
 [ -d "$(dirname -- "$d")" ] || exit 1
 if [ -e "$d" ]; then [ -d "$d" ] && [ -z "$(ls -A -- "$d")" ] || exit 1; fi
-git init --quiet --bare -- "$d" && git --git-dir="$d" symbolic-ref HEAD 'refs/heads/${branch}' && echo ${madeWord}
+git init --quiet --bare -- "$d" && git --git-dir="$d" symbolic-ref HEAD ${shellQuote(`refs/heads/${branch}`)} && echo ${madeWord}
 `;
 }
 

@@ -214,12 +214,12 @@ describeWith(['ssh', 'linux'], 'a remote over ssh', () => {
   });
 
   test('that is not there yet is made, with the branch as its default', () => {
-    sh(tempRepo(), 'init', '-q', '-b', 'trunk', notes);
+    sh(machine.home, 'init', '-q', '-b', `t'runk`, notes);
     const place = join(tempDir('server'), `it's notes.git`);
     const result = machine.run('init', notes, '--remote', sshd.url(encodeURI(place)));
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
     expect(result.stdout).toMatch(/Made a bare repository in ssh:.*\n.*\nProof: a fresh clone of ssh:/);
-    expect(sh(place, 'symbolic-ref', 'HEAD')).toBe('refs/heads/trunk');
+    expect(sh(place, 'symbolic-ref', 'HEAD')).toBe(`refs/heads/t'runk`);
     expect(machine.run('init', notes).stdout).not.toContain('Made');
   });
 
