@@ -22,6 +22,9 @@ interface Machine {
 /** How long a step may take before the demo calls it a failure. */
 const patienceMs = 20_000;
 
+/** Ctrl-C: the agents are processes of their own and have to be ended all the same. */
+const interruption = new AbortController();
+
 function makeMachine(root: string, name: string): Machine {
   const home = join(root, name);
   mkdirSync(join(home, '.config'), { recursive: true });
@@ -41,7 +44,7 @@ interface Stage {
 
 /** Runs this very program on one of the machines. */
 async function gitsync(machine: Machine, ...args: string[]): Promise<{ exitCode: number; text: string }> {
-  const { exitCode, stdout, stderr } = await run(process.execPath, [process.argv[1] as string, ...args], { cwd: machine.home, env: machine.env, timeoutMs: 60_000 });
+  const { exitCode, stdout, stderr } = await run(process.execPath, [process.argv[1] as string, ...args], { cwd: machine.home, env: machine.env, timeoutMs: 60_000, signal: interruption.signal });
   return { exitCode, text: `${stdout.toString()}${stderr}`.trimEnd() };
 }
 
@@ -59,6 +62,7 @@ function startAgentOf(machine: Machine): void {
 async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<number> {
   const startedAt = performance.now();
   for (;;) {
+    if (interruption.signal.aborted) throw new GitsyncError('interrupted', 'The demo was interrupted.');
     if (await condition()) return performance.now() - startedAt;
     if (performance.now() - startedAt > patienceMs) throw new GitsyncError('failed', `The demo waited ${patienceMs / 1000} s in vain: ${what}.`);
     await new Promise((resolve) => setTimeout(resolve, 10));
@@ -166,6 +170,7 @@ export async function runDemo(context: Context): Promise<number> {
     context.say(...`${(atMs / 1000).toFixed(2).padStart(8)} s   ${shown}`.split('\n'));
   };
   const stage: Stage = { root, server: join(root, 'server.git'), desk: makeMachine(root, 'desk'), laptop: makeMachine(root, 'laptop'), say };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => interruption.abort());
   try {
     await setUp(stage);
     await follow(stage, stage.desk, stage.laptop, 'ideas.md', 'an idea from the desk\n');

@@ -1,8 +1,11 @@
 /** `gitsync demo`: the story, with real agents. */
-import { readdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { makeMachine, type Machine } from '../helpers/machine.ts';
+import { converge } from '../helpers/converge.ts';
+import { makeMachine, program, type Machine } from '../helpers/machine.ts';
+import { describeWith } from '../helpers/requires.ts';
 import { tempDir } from '../helpers/repos.ts';
 import { expectPrintable } from './expect-error.ts';
 
@@ -25,15 +28,27 @@ const chapters = [
   /~\/Notes {2}safe/,
 ];
 
-describe('the demo', () => {
-  let machine: Machine;
-  let temporary: string;
-  beforeAll(() => {
-    machine = makeMachine('visitor');
-    temporary = tempDir('demo');
-    machine.env['TMPDIR'] = temporary;
-  });
+/** Processes with this word on their command line. */
+function pidsOf(word: string): string[] {
+  const has = (pid: string): boolean => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  };
+  return readdirSync('/proc').filter((name) => /^\d+$/.test(name) && has(name));
+}
 
+let machine: Machine;
+let temporary: string;
+beforeAll(() => {
+  machine = makeMachine('visitor');
+  temporary = tempDir('demo');
+  machine.env['TMPDIR'] = temporary;
+});
+
+describe('the demo', () => {
   test('tells the whole story in order, ends with the three commands, and leaves nothing behind', () => {
     const result = machine.run('demo');
     expect(result).toMatchObject({ exitCode: 0, stderr: '' });
@@ -55,5 +70,22 @@ describe('the demo', () => {
     expect(ok).toBe(true);
     for (const chapter of chapters) expect(story.some(({ text }) => chapter.test(text))).toBe(true);
     expect(story.map(({ atMs }) => atMs)).toEqual(story.map(({ atMs }) => atMs).sort((a, b) => a - b));
+  });
+});
+
+describeWith(['linux'], 'the demo, on Ctrl-C', () => {
+  test('ends its agents and takes everything away', async () => {
+    const child = spawn(process.execPath, [program, 'demo'], { env: machine.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let told = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (part: Buffer) => (told += part.toString()));
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await converge('both agents run', () => told.includes('both agents run'));
+    const agents = pidsOf('--daemon').filter((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(temporary));
+    expect(agents).toHaveLength(2);
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(told).toMatch(/interrupted/);
+    expect(readdirSync(temporary)).toEqual([]);
+    await converge('the agents are gone', () => agents.every((pid) => !existsSync(`/proc/${pid}`)));
   });
 });
