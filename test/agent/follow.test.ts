@@ -26,7 +26,8 @@ describe('two machines', () => {
   });
 
   const together = (deadlineMs = 20_000): Promise<void> =>
-    converge('both are at the remote\'s commit with clean work trees', () => inStep(repos.a, repos.b, repos.remote) && sh(repos.a, 'status', '--porcelain') === '' && sh(repos.b, 'status', '--porcelain') === '', deadlineMs);
+    // First the work trees: what was just written must be in the commits that are compared.
+    converge('both are at the remote\'s commit with clean work trees', () => sh(repos.a, 'status', '--porcelain') === '' && sh(repos.b, 'status', '--porcelain') === '' && inStep(repos.a, repos.b, repos.remote), deadlineMs);
 
   test('an added, a changed and a removed file arrive', async () => {
     write(repos.a, 'dir/new.txt', 'new\n');
