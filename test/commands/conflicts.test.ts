@@ -20,7 +20,7 @@ beforeEach(() => {
   sh(repos.b, 'push', '-q');
   write(repos.a, 'a.md', 'ours\n');
   write(repos.a, evil, 'ours\n');
-  expect(machine.run('sync').exitCode).toBe(1);
+  expect(machine.run('sync')).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('2 conflicts') });
 });
 afterEach(() => machine.stop());
 
