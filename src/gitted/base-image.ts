@@ -3,7 +3,7 @@
  * others are made in a moment. First the image server, else a Debian mirror.
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { canConnect } from './can-connect.ts';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
@@ -29,17 +29,6 @@ export interface BaseImage {
 export const baseName = (distribution: string, release: string): string => `gitted-base-${distribution}-${release.replaceAll('.', '-')}-${edition}`;
 
 const cacheDir = (): string => (isRoot() ? '/var/cache/gitted' : join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'gitted'));
-
-function canConnect(host: string, port: number, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: timeoutMs });
-    const end = (answer: boolean) => () => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.on('connect', end(true)).on('error', end(false)).on('timeout', end(false));
-  });
-}
 
 /** Steps inside the new file system: an address by DHCP, names, and no identity yet (two machines with one machine-id get one address). */
 const finishing = [

@@ -1,5 +1,5 @@
 /** Where the application inside answers. */
-import { connect } from 'node:net';
+import { canConnect } from './can-connect.ts';
 import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import type { Driver } from './driver.ts';
@@ -13,22 +13,11 @@ export async function findUrl(driver: Driver): Promise<string | undefined> {
   return /^https?:\/\/[^\s\x00-\x1f]+$/.test(text.replaceAll('@ADDRESS@', address)) ? text.replaceAll('@ADDRESS@', address) : `http://${address}/`;
 }
 
-function isOpen(host: string, port: number, timeoutMs: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, timeout: timeoutMs });
-    const end = (answer: boolean) => () => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.on('connect', end(true)).on('error', end(false)).on('timeout', end(false));
-  });
-}
-
 /** One look at a URL: `answers 200`, or why not. */
 export async function probeUrl(url: string, timeoutMs = 3_000): Promise<string> {
   const { hostname, port, protocol } = new URL(url);
   const number = Number(port) || (protocol === 'https:' ? 443 : 80);
-  if (!(await isOpen(hostname, number, timeoutMs))) return `does not answer yet (port ${number} closed)`;
+  if (!(await canConnect(hostname, number, timeoutMs))) return `does not answer yet (port ${number} closed)`;
   return new Promise((resolve) => {
     const get = protocol === 'https:' ? getHttps : getHttp;
     // A machine that was just made has no certificate that anyone knows.
