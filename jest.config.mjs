@@ -1,4 +1,4 @@
-// Three projects: "unit" (pure and quick), "integration" (real git, processes, file systems) and "containers" (LXC, databases).
+// Four projects: "unit" (pure and quick), "integration" (real git, processes, file systems), "containers" (LXC, databases) and "peers" (gidit).
 const shared = {
   rootDir: import.meta.dirname,
   testEnvironment: '<rootDir>/test/helpers/environment.mjs',
@@ -22,6 +22,12 @@ export default {
       ...shared,
       displayName: 'containers',
       testMatch: ['<rootDir>/test/gitted/**/*.test.ts'],
+      globalSetup: '<rootDir>/test/helpers/build-once.mjs',
+    },
+    {
+      ...shared,
+      displayName: 'peers',
+      testMatch: ['<rootDir>/test/gidit/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
   ],

@@ -38,6 +38,8 @@ const table = {
   auth: { exitCode: exitCodes.credentials, retry: 'on-change' },
   'not-found': { exitCode: exitCodes.failed, retry: 'backoff' },
   rejected: { exitCode: exitCodes.failed, retry: 'soon' },
+  // What a peer sent breaks a rule; nothing of it was taken.
+  refused: { exitCode: exitCodes.failed, retry: 'on-change' },
   protected: { exitCode: exitCodes.failed, retry: 'on-change' },
   'too-large': { exitCode: exitCodes.failed, retry: 'on-change' },
   'no-space': { exitCode: exitCodes.failed, retry: 'backoff' },
