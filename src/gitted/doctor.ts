@@ -4,6 +4,7 @@ import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { exitCodes } from '../errors.ts';
 import { run } from '../process/run.ts';
+import { bridgeFix, bridgeTrouble } from './bridge.ts';
 import { isRoot, lxcEnvironment } from './lxc.ts';
 
 export interface Finding {
@@ -25,8 +26,8 @@ async function checkPrograms(): Promise<Finding[]> {
 }
 
 function checkBridge(): Finding[] {
-  if (existsSync('/sys/class/net/lxcbr0')) return [];
-  return [{ what: 'the bridge lxcbr0 is not up', fix: existsSync('/run/systemd/system') ? 'systemctl enable --now lxc-net' : '/usr/libexec/lxc/lxc-net start' }];
+  const what = bridgeTrouble();
+  return what === undefined ? [] : [{ what, fix: bridgeFix() }];
 }
 
 /** First free range of 65536 ids after those that others have. */

@@ -5,6 +5,7 @@ import { GitsyncError } from '../errors.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run } from '../process/run.ts';
 import { createFromArchive, ensureBase } from './base-image.ts';
+import { ensureBridge } from './bridge.ts';
 import type { Driver, ExecOptions, MachineState } from './driver.ts';
 import { isRoot, lxc, lxcEnvironment, lxcPath, wordsOf } from './lxc.ts';
 import { waitUntilReady } from './ready.ts';
@@ -14,14 +15,6 @@ const insideEnvironment = ['-v', 'HOME=/root', '-v', 'USER=root', '-v', 'LANG=C.
 
 /** Marks a container whose making has begun, so that a partial one is known to be ours. */
 const markerOf = (path: string, container: string): string => join(path, `.${container}.gitted-creating`);
-
-async function ensureBridge(): Promise<void> {
-  if (!isRoot() || existsSync('/sys/class/net/lxcbr0')) return;
-  const script = ['/usr/libexec/lxc/lxc-net', '/usr/lib/x86_64-linux-gnu/lxc/lxc-net', '/usr/lib/lxc/lxc-net'].find((file) => existsSync(file));
-  if (script === undefined) return;
-  detail('starting the network of LXC (lxcbr0)');
-  await run(script, ['start'], { env: lxcEnvironment(), idleTimeoutMs: 30_000 });
-}
 
 async function clearPartial(path: string, container: string): Promise<void> {
   if (!existsSync(markerOf(path, container))) {
@@ -75,7 +68,7 @@ export function lxcDriver(container: string, type: { distribution: string; relea
     },
     async start() {
       if ((await state()) === 'running') return;
-      await ensureBridge();
+      if (isRoot()) await ensureBridge();
       const result = await lxc('start', ['-n', container, '-d'], { expect: [0, 1], timeoutMs: 60_000 });
       if (result.exitCode !== 0) {
         const loud = await lxc('start', ['-n', container, '-F', '-l', 'ERROR', '-o', '/dev/stderr'], { expect: [0, 1], timeoutMs: 20_000 }).catch(() => result);
