@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { bringPackages } from './system-packages.mjs';
 
 const root = join(import.meta.dirname, '..');
-const jestDeadlineMs = 40 * 60_000;
+const jestDeadlineMs = 75 * 60_000;
 
 function run(args, options) {
   return new Promise((resolve) => {

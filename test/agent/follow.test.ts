@@ -75,7 +75,7 @@ describe('two machines', () => {
     await converge('all on the other side', () => exists(repos.b, 'burst/d49/e1/f4999.txt') && Number(sh(repos.b, 'ls-files', 'burst').split('\n').length) === 5_000, 90_000);
     await together(90_000);
     expect(read(repos.b, 'burst/d1/e1/f1.txt')).toBe('file 1\n');
-  }, 200_000);
+  });
 
   test('a file of 100 MB', async () => {
     const content = randomBytes(100_000_000);
@@ -83,7 +83,7 @@ describe('two machines', () => {
     await converge('the film', () => exists(repos.b, 'film.bin') && statSync(join(repos.b, 'film.bin')).size === content.length, 90_000);
     expect(createHash('sha1').update(readFileSync(join(repos.b, 'film.bin'))).digest('hex')).toBe(createHash('sha1').update(content).digest('hex'));
     await together(60_000);
-  }, 200_000);
+  });
 
   test('a file written every 50 ms for a minute arrives on the way, and does not hold up the others', async () => {
     const descriptor = openSync(join(repos.a, 'busy.log'), 'a');
@@ -105,7 +105,7 @@ describe('two machines', () => {
     }
     await converge('the whole busy file', () => read(repos.b, 'busy.log') === read(repos.a, 'busy.log'));
     await together();
-  }, 150_000);
+  });
 
   test('both change the same line at once: the same commit on both, both versions kept, no markers', async () => {
     write(repos.a, 'clash.md', 'start\n');
@@ -175,7 +175,7 @@ describe('two machines', () => {
     await together();
     expect(sh(repos.b, 'fsck', '--no-dangling')).toBe('');
     expect(exists(repos.b, '.git/index.lock')).toBe(false);
-  }, 200_000);
+  });
 
   test('the directory stays small in the number of commits: one burst is one or few commits', () => {
     expect(Number(sh(repos.remote, 'rev-list', '--count', 'main', '--', 'burst'))).toBeLessThan(40);

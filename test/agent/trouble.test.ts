@@ -120,7 +120,7 @@ describe('remotes in trouble', () => {
     expect(machine.run('status').exitCode).toBe(2);
     renameSync(`${remote}.away`, remote);
     await converge('all there', () => exists(a, 'offline-b.txt') && exists(b, 'offline-a.txt') && inStep(a, b, remote), 30_000);
-  }, 60_000);
+  });
 
   test('one bad remote does not stop a good one', async () => {
     const { a, remote } = twoMachines();
@@ -340,7 +340,7 @@ describeWith(['tmpfs'], 'a full or read-only disk', () => {
       await machine.stop();
       execFileSync('umount', ['-l', place]);
     }
-  }, 90_000);
+  });
 
   test('read-only: it says so and goes on afterwards', async () => {
     const place = mountSmall(20);
@@ -362,7 +362,7 @@ describeWith(['tmpfs'], 'a full or read-only disk', () => {
       await machine.stop();
       execFileSync('umount', ['-l', place]);
     }
-  }, 90_000);
+  });
 });
 
 describe('what the person changes in git', () => {
@@ -427,7 +427,7 @@ describe('what the person changes in git', () => {
     renameSync(join(a, '.env'), join(a, '..', `${machine.name}-env-moved-away`));
     machine.run('sync', a);
     await converge('the incoming version comes', () => exists(a, '.env') && read(a, '.env') === 'PASSWORD=theirs\n', 30_000);
-  }, 60_000);
+  });
 });
 
 describeWith(['strace'], 'a disk that gives read errors (EIO)', () => {

@@ -47,5 +47,5 @@ describe('tutorials run as printed', () => {
     writeFileSync(script, prelude(root) + blocksOf('tutorial-two-machines.md'));
     const result = spawnSync('bash', [script], { encoding: 'utf8', timeout: 100_000, env: process.env });
     expect({ status: result.status, stderr: result.status === 0 ? '' : result.stderr + result.stdout }).toEqual({ status: 0, stderr: '' });
-  }, 120_000);
+  });
 });

@@ -89,7 +89,7 @@ describe('an update that is killed', () => {
       if (step === undefined) return;
       crashed.push({ step, root });
     }
-  }, 120_000);
+  });
 
   /** What the work tree holds after the update. */
   function expected(): Record<string, string> {
@@ -118,7 +118,7 @@ describe('an update that is killed', () => {
       expect({ step, status: statusOf(root) }).toEqual({ step, status: ' M kept.txt' });
       expectTidy(root);
     }
-  }, 60_000);
+  });
 
   test('and edited before the next start loses nothing', async () => {
     for (const [i, { step, root: dead }] of crashed.entries()) {
@@ -134,7 +134,7 @@ describe('an update that is killed', () => {
         expectTidy(root);
       }
     }
-  }, 60_000);
+  });
 
   test('and killed again while it recovers is finished all the same', async () => {
     for (const [i, { root: dead }] of crashed.entries()) {
@@ -147,7 +147,7 @@ describe('an update that is killed', () => {
       expect(statusOf(root)).toBe(' M kept.txt');
       expectTidy(root);
     }
-  }, 60_000);
+  });
 
   /** The crashed repository, after the person has removed the stale lock and committed something else. */
   function withPersonsCommit(dead: string): { root: string; mine: string } {
@@ -171,7 +171,7 @@ describe('an update that is killed', () => {
       expect(sh(root, 'status', '--porcelain')).toBe('');
       if (outcome === 'undone') expectTidy(root);
     }
-  }, 60_000);
+  });
 
   test('and stopped again while it is taken back is taken back all the same', async () => {
     const dead = crashed.filter(({ root }) => sh(root, 'rev-parse', 'main') === from).at(-1)?.root as string;
@@ -215,7 +215,7 @@ describe('an update in several rounds, with a path that had to wait before, that
       expect(leftovers(root)).toEqual([]);
     }
     expect(steps.filter((step) => step === 'journal written')).toHaveLength(2);
-  }, 60_000);
+  });
 });
 
 describeWith(['strace'], 'an update that is killed at a system call', () => {
@@ -240,5 +240,5 @@ describeWith(['strace'], 'an update that is killed at a system call', () => {
       }
     }
     expect(killed).toEqual(expect.arrayContaining(['mkdir 2', 'rename 3', 'link 3', 'rmdir 1']));
-  }, 60_000);
+  });
 });

@@ -85,5 +85,5 @@ describe('an editor that saves while files are replaced', () => {
       await applyLate(fixture.repo, fixture.index, { ref: 'refs/heads/main', from, keep: new Set(), rules: [] });
       expect(findLost(fixture.root, saved, false)).toEqual([]);
     }
-  }, 120_000);
+  });
 });

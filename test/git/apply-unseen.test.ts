@@ -189,7 +189,7 @@ describe('a save at any step of the update', () => {
         else expect(statusOf(fixture.root)).toMatch(new RegExp(`^(|( M|\\?\\?) ${path})$`));
       }
     }
-  }, 120_000);
+  });
 
   test('a file that is saved at every step keeps the last version, and the update ends', async () => {
     const { fixture, to } = await make();
