@@ -17,6 +17,8 @@ const packages = {
   nft: 'nftables',
   newuidmap: 'uidmap',
   mmdebstrap: 'mmdebstrap',
+  // Peers sign with gpg.
+  gpg: 'gnupg',
   // The databases, of which the handlers' tests start servers of their own.
   sqlite3: 'sqlite3',
   mariadbd: 'mariadb-server',

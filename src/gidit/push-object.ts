@@ -23,6 +23,8 @@ export interface Chain {
   prev: string[];
   /** 1 for the first, then one more than the highest of `prev`. */
   seq: bigint;
+  /** The fingerprint (upper case) of the key that takes over; such an object is the last of its project and signed by both keys. */
+  successor?: string;
 }
 
 export interface PushObject {
@@ -135,15 +137,16 @@ export function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
-/** The lines project, prev (one or two), seq: all of them, in this order, or none. */
+/** The lines project, prev (one or two), successor (rarely), seq: in this order, or none of them. */
 function readChain(lines: readonly RefEntry[]): Chain {
   const names = lines.map(({ name }) => name.slice(reservedPrefix.length)).join(' ');
-  if (!/^project prev (prev )?seq$/.test(names)) throw new Refusal('format', 'The lines refs/gidit/project, prev and seq are not all there, in this order.');
+  if (!/^project prev (prev )?(successor )?seq$/.test(names)) throw new Refusal('format', 'The lines refs/gidit/project, prev and seq are not all there, in this order.');
   if (lines.some(({ id }) => id.length !== 40)) throw new Refusal('format', 'The lines refs/gidit/ have ids of 40 digits.');
   const [project, ...rest] = lines.map(({ id }) => id) as [string, ...string[]];
   const seq = BigInt(`0x${rest.pop() as string}`);
+  const successor = names.includes('successor') ? rest.pop()?.toUpperCase() : undefined;
   checkChain(rest, seq);
-  return { project, prev: rest, seq };
+  return { project, prev: rest, seq, ...(successor === undefined ? {} : { successor }) };
 }
 
 function checkChain(prev: readonly string[], seq: bigint): void {
@@ -158,6 +161,7 @@ export function formatSigned(refs: readonly RefEntry[], chain: Chain | undefined
   if (chain !== undefined) {
     lines.push(`${chain.project} refs/gidit/project\n`);
     for (const id of [...chain.prev].sort()) lines.push(`${id} refs/gidit/prev\n`);
+    if (chain.successor !== undefined) lines.push(`${chain.successor.toLowerCase()} refs/gidit/successor\n`);
     lines.push(`${formatSeq(chain.seq)} refs/gidit/seq\n`);
   }
   return Buffer.from(lines.join(''));

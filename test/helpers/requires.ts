@@ -36,6 +36,7 @@ const parts = {
   userns: canMakeUserNamespace,
   lxc: () => process.getuid?.() === 0 && has('lxc-create') && has('dnsmasq'),
   mmdebstrap: () => has('mmdebstrap'),
+  gpg: () => has('gpg') && has('gpgconf') && has('gpg-agent'),
   sqlite3: () => has('sqlite3'),
   postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
   ferretdb: () => has(process.env['GITSYNC_FERRETDB'] ?? 'ferretdb'),
