@@ -8,11 +8,11 @@ import { watchConfig } from '../config/watch-config.ts';
 import { watchNetwork } from '../remote/network.ts';
 import { serveControl, type ControlRequest } from './control.ts';
 import { watchSafety } from './notify.ts';
-import { takeLock } from './repo-lock.ts';
+import { takeLock } from '../process/process-lock.ts';
 import { startRepoLoop, type RepoLoop } from './repo-loop.ts';
 import { runRepoOperation } from './repo-operations.ts';
 import { statusOf, type RepoStatus } from './repo-status.ts';
-import { agentPaths } from './runtime-dir.ts';
+import { runtimePaths } from '../process/runtime-dir.ts';
 import { createSlots } from './slots.ts';
 
 export interface Agent {
@@ -40,7 +40,7 @@ export const workingAtOnce = 4;
  * @throws GitsyncError `locked` when an agent for this file runs already, `config` when the file cannot be read.
  */
 export async function startAgent(configFile: string, log: Log, onConfig: (config: Config) => void = () => undefined): Promise<Agent> {
-  const paths = agentPaths(configFile);
+  const paths = runtimePaths('agent', configFile);
   const lock = await takeLock(paths.lock, `The agent for ${configFile}`);
   const slots = createSlots(workingAtOnce);
   const loops = new Map<string, RepoLoop>();

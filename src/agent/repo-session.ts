@@ -16,7 +16,7 @@ import { openRepo } from '../git/repository.ts';
 import type { WatchProblem } from '../watch/watcher.ts';
 import { findOpenForWriting } from '../process/open-files.ts';
 import { readOwnState, type OwnState } from './own-state.ts';
-import { takeLock, type HeldLock } from './repo-lock.ts';
+import { takeLock, type HeldLock } from '../process/process-lock.ts';
 
 export interface RepoSession {
   repo: Repo;

@@ -1,7 +1,7 @@
 /** What every command needs: its options, the config file, the log, and where answers go. */
 import { existsSync } from 'node:fs';
 import { askAgent } from '../agent/control.ts';
-import { agentPaths } from '../agent/runtime-dir.ts';
+import { runtimePaths } from '../process/runtime-dir.ts';
 import type { Config } from '../config/config.ts';
 import { findConfigFile, userConfigFile } from '../config/find-config.ts';
 import { createLog, maskCredentials, printable, type Log } from '../log.ts';
@@ -64,7 +64,7 @@ export async function readConfig(context: Context): Promise<Config> {
 
 /** Asks the running agent; undefined when none runs for this config. */
 export async function ask<T>(context: Context, op: string, args: Record<string, unknown> = {}): Promise<T | undefined> {
-  return (await askAgent(agentPaths(context.configFile).socket, { op, args }))?.result as T | undefined;
+  return (await askAgent(runtimePaths('agent', context.configFile).socket, { op, args }))?.result as T | undefined;
 }
 
 /** The repositories that the running agent looks after, by path; undefined when none runs. */

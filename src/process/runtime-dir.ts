@@ -1,4 +1,4 @@
-/** Where the agent's socket lies: a directory that only its owner may enter. */
+/** Sockets and locks of running programs: in a directory that only its owner may enter. */
 import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -21,9 +21,9 @@ function securePrivateDirectory(path: string): string {
   return path;
 }
 
-/** The socket and lock of the agent that works with a config file; the same file always gives the same names. */
-export function agentPaths(configFile: string, env: NodeJS.ProcessEnv = process.env): { socket: string; lock: string } {
-  const name = `agent-${shortHash(configFile)}`;
+/** The socket and lock of the program `kind` that works with a file or directory; the same one always gives the same names. */
+export function runtimePaths(kind: string, worksWith: string, env: NodeJS.ProcessEnv = process.env): { socket: string; lock: string } {
+  const name = `${kind}-${shortHash(worksWith)}`;
   const runtime = env['XDG_RUNTIME_DIR'];
   const preferred = runtime === undefined || runtime === '' ? undefined : `${runtime}/gitsync`;
   const fits = preferred !== undefined && Buffer.byteLength(`${preferred}/${name}.sock`) <= maxSocketPathBytes;

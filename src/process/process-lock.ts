@@ -1,7 +1,7 @@
-/** One agent for one repository: a lock file that names its process, so that one left by a crash is recognised at once. */
+/** One process for one thing: a lock file that names its process, so that one left by a crash is recognised at once. */
 import { link, readFile, unlink, writeFile } from 'node:fs/promises';
 import { errnoOf, GitsyncError } from '../errors.ts';
-import { isAlive, ownIdentity } from '../process/identity.ts';
+import { isAlive, ownIdentity } from './identity.ts';
 
 export interface HeldLock {
   release(): Promise<void>;
@@ -22,7 +22,7 @@ async function release(file: string): Promise<void> {
  * Takes the lock at `file`.
  * @throws GitsyncError `locked` when another live process holds it.
  */
-export async function takeLock(file: string, what: string): Promise<HeldLock> {
+export async function takeLock(file: string, what: string, hint = 'gitsync status'): Promise<HeldLock> {
   const own = `${file}.${process.pid}`;
   await writeFile(own, `${ownIdentity()}\n`);
   try {
@@ -37,7 +37,7 @@ export async function takeLock(file: string, what: string): Promise<HeldLock> {
       }
       const owner = await readFile(file, 'latin1').catch(() => undefined);
       if (owner !== undefined && isAlive(owner.trim()) && (owner.trim() !== ownIdentity() || held.has(file))) {
-        throw new GitsyncError('locked', `${what} is in the hands of another gitsync (process ${owner.split(' ')[0] ?? '?'}).`, { hint: 'gitsync status' });
+        throw new GitsyncError('locked', `${what} is in the hands of another gitsync (process ${owner.split(' ')[0] ?? '?'}).`, { hint });
       }
       if (owner !== undefined) await unlink(file).catch(() => undefined);
     }
