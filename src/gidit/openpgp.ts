@@ -54,8 +54,8 @@ export async function readKeys(bytes: Uint8Array, most = 1): Promise<ReadKey[]> 
   }
   if (keys.some((key) => key.isPrivate())) throw new Refusal('key', 'This is a secret key, which must never leave its owner.', { hint: 'gpg --export FINGERPRINT, not --export-secret-keys' });
   if (keys.length < 1 || keys.length > most) throw new Refusal('key', `${keys.length} keys where ${most === 1 ? 'one' : `1 to ${most}`} can be.`);
-  const known = keys.map((key) => describeKey(key as PublicKey));
-  return Promise.all(known);
+  // The bytes as they came, where they are one key's: their SHA-1 is a name of it.
+  return Promise.all(keys.map((key) => describeKey(key as PublicKey, keys.length === 1 ? bytes : key.write())));
 }
 
 /** Reads one public key. @throws Refusal `key` */
@@ -63,7 +63,7 @@ export async function readKey(bytes: Uint8Array): Promise<ReadKey> {
   return (await readKeys(bytes))[0] as ReadKey;
 }
 
-async function describeKey(parsed: PublicKey): Promise<ReadKey> {
+async function describeKey(parsed: PublicKey, bytes: Uint8Array): Promise<ReadKey> {
   const revocations = await validRevocations(parsed);
   // The expiry that holds while the key is not revoked.
   const expiry = await parsed.getExpirationTime().catch(() => null);
@@ -76,7 +76,7 @@ async function describeKey(parsed: PublicKey): Promise<ReadKey> {
     expires: expiry instanceof Date ? expiry : undefined,
     revoked: revocations.length === 0 ? 'no' : soft ? 'soft' : 'hard',
     revokedAt: revocations.map(({ created }) => created).reduce<Date | undefined>((first, at) => (at !== null && (first === undefined || at < first) ? at : first), undefined),
-    bytes: Buffer.from(parsed.write()),
+    bytes: Buffer.from(bytes),
     parsed,
   };
 }
@@ -177,6 +177,8 @@ function explain(cause: unknown, key: KeyInfo): Refusal {
 export async function mergeKeys(known: ReadKey, incoming: ReadKey): Promise<ReadKey> {
   const merged = (await known.parsed.update(incoming.parsed)) as PublicKey;
   for (const user of merged.users) user.otherCertifications = [];
+  const same = [known, incoming].find((key) => Buffer.from(key.parsed.write()).equals(merged.write()));
+  if (same !== undefined) return same;
   const read = await readKey(merged.write()).catch(() => undefined);
   if (read !== undefined) return read;
   // Together they are too large. A revocation goes before everything else, then whatever is newer.
