@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { describe } from '@jest/globals';
+import { canHaveFerretdb } from './ferretdb.ts';
 
 function hasBelow(directory: string, program: string): boolean {
   return existsSync(directory) && readdirSync(directory).some((version) => existsSync(`${directory}/${version}/bin/${program}`));
@@ -39,7 +40,7 @@ const parts = {
   gpg: () => has('gpg') && has('gpgconf') && has('gpg-agent'),
   sqlite3: () => has('sqlite3'),
   postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
-  ferretdb: () => has(process.env['GITSYNC_FERRETDB'] ?? 'ferretdb'),
+  ferretdb: canHaveFerretdb,
   mariadb: () => has('mariadbd') && has('mariadb-install-db') && has('setpriv'),
 } satisfies Record<string, () => boolean>;
 

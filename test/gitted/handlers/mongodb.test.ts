@@ -1,36 +1,17 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { appendFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { converge } from '../../helpers/converge.ts';
+import { Binary, Double, Int32, Long, MongoClient, ObjectId, Timestamp, type Document } from 'mongodb';
+import { startFerretdb, type TestFerretdb } from '../../helpers/ferretdb.ts';
 import { handlerFor, treeOf, type Handler } from '../../helpers/handler.ts';
-import { children } from '../../helpers/hermetic-env.ts';
 import { tempDir } from '../../helpers/repos.ts';
 import { describeWith } from '../../helpers/requires.ts';
 
-let port: number;
-let server: ChildProcess;
+let server: TestFerretdb;
+/** MongoDB's own driver: a channel that the handler does not use. */
+let client: MongoClient;
 
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port: free } = listener.address() as { port: number };
-  await new Promise((resolve) => listener.close(resolve));
-  return free;
-}
-
-function isListening(): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
-}
-
-const bound = (database: string): Handler => handlerFor('mongodb', { GITTED_MONGODB_DATABASE: database, GITTED_MONGODB_PORT: String(port) });
+const bound = (database: string): Handler => handlerFor('mongodb', { GITTED_MONGODB_DATABASE: database, GITTED_MONGODB_PORT: String(server.port) });
 
 const people = [
   '{"_id":{"$numberInt":"1"},"z":{"$numberDouble":"1.0"},"a":{"$numberInt":"1"},"l":{"$numberLong":"1"}}',
@@ -51,6 +32,22 @@ function handMade(): string {
   return dir;
 }
 
+interface Numbered {
+  _id: number;
+  name?: string;
+  n?: number;
+}
+
+/** Every document as the bytes that the server sends, in the order of the keys. */
+async function bytesOf(database: string): Promise<Record<string, string[]>> {
+  const found: Record<string, string[]> = {};
+  for (const { name } of await client.db(database).listCollections({}, { nameOnly: true }).toArray()) {
+    const raw = (await client.db(database).collection(name).find({}, { raw: true, sort: { _id: 1 } }).toArray()) as unknown as Uint8Array[];
+    found[name] = raw.map((bytes) => Buffer.from(bytes).toString('hex'));
+  }
+  return found;
+}
+
 /** Schema and rows, whatever file of its collection a row is in. */
 function data(dir: string): Record<string, string> {
   const found: Record<string, string> = {};
@@ -63,17 +60,14 @@ function data(dir: string): Record<string, string> {
 }
 
 describeWith(['ferretdb'], 'the MongoDB handler', () => {
+  // Where FerretDB is not built yet, this takes a few minutes once.
   beforeAll(async () => {
-    port = await freePort();
-    const home = tempDir('ferretdb');
-    mkdirSync(join(home, 'data'));
-    server = spawn(process.env['GITSYNC_FERRETDB'] ?? 'ferretdb', ['--handler=sqlite', `--sqlite-url=file:${home}/data/`, `--listen-addr=127.0.0.1:${port}`, '--debug-addr=-', '--telemetry=disable', `--state-dir=${home}`], { stdio: 'ignore' });
-    children.add(server);
-    await converge('FerretDB listens', isListening);
-  });
+    server = await startFerretdb();
+    client = await MongoClient.connect(`mongodb://127.0.0.1:${server.port}/`, { directConnection: true });
+  }, 20 * 60_000);
   afterAll(async () => {
-    server.kill('SIGKILL');
-    await new Promise((resolve) => server.on('exit', resolve));
+    await client?.close();
+    await server?.stop();
   });
 
   test('brings documents through files and back: types, order of keys, indexes', () => {
@@ -110,11 +104,78 @@ describeWith(['ferretdb'], 'the MongoDB handler', () => {
     expect(data(mine.export())).toEqual(data(write));
   });
 
-  test('refuses a line that is not a document, says where, and changes nothing', () => {
+  test('brings what the driver of MongoDB wrote to another database with equal files and equal bytes', async () => {
+    const every: Document[] = [
+      { _id: new Int32(1), int: new Int32(1), double: new Double(1), long: Long.fromNumber(1) },
+      { _id: Long.fromString('9223372036854775807'), least: Long.MIN_VALUE, tenth: 0.1, tiny: 5e-324, most: -1.7976931348623157e308, third: 1 / 3 },
+      { _id: 'text', empty: '', none: null, tab: 'a\tb\nc\\d\re"f\u007f', wide: 'ünïcödé 漢字 😀 \u2028', wrapper: '{"$oid":"x"}' },
+      { _id: new ObjectId('0123456789abcdef01234567'), bytes: new Binary(Uint8Array.from({ length: 256 }, (_, i) => i)), uuid: new Binary(new Uint8Array(16), 4), nothing: new Binary(new Uint8Array(0)) },
+      { _id: new Date(-62_135_596_800_000), late: new Date(253_402_300_799_999), stamp: new Timestamp({ t: 5, i: 7 }), pattern: /^a\.b"/i, yes: true, no: false },
+      { _id: new Double(0.5), z: 1, a: { z: [{ y: [] }, {}, null, 'x'], a: {} }, m: [new Int32(0), new Double(0), Long.ZERO] },
+    ];
+    const source = client.db('every');
+    await source.collection('x; DROP é/y').insertMany(every);
+    await source.createCollection('empty');
+    await source.collection<Numbered>('people').insertMany(Array.from({ length: 300 }, (_, i) => ({ _id: i, name: `person ${i}` })));
+    await source.collection('people').createIndex({ name: 1, _id: -1 }, { unique: true, name: 'by name' });
+    const tree = bound('every').export();
+    const copy = bound('every_copy');
+    expect(copy.push(tree)).toMatchObject({ status: 0, stderr: '' });
+    expect(treeOf(copy.export())).toEqual(treeOf(tree));
+    expect(await bytesOf('every_copy')).toEqual(await bytesOf('every'));
+    expect(await client.db('every_copy').collection('people').indexes()).toEqual(await source.collection('people').indexes());
+  });
+
+  test('tells by the counters of the server that nothing changed, and that anything did', async () => {
+    const handler = bound('counted');
+    expect(handler.must('token')).toBe('absent');
+    const people = client.db('counted').collection<Numbered>('people');
+    await people.insertOne({ _id: 1, n: 1 });
+    handler.export();
+    const seen = new Set([handler.token()]);
+    await people.find().toArray();
+    await people.countDocuments();
+    expect(handler.must('token')).toBe(handler.token());
+    const changes: [string, () => Promise<unknown>][] = [
+      ['insert', () => people.insertOne({ _id: 2, n: 2 })],
+      ['update', () => people.updateOne({ _id: 1 }, { $set: { n: 3 } })],
+      ['find and modify', () => people.findOneAndUpdate({ _id: 1 }, { $set: { n: 4 } })],
+      ['delete', () => people.deleteOne({ _id: 2 })],
+      ['a new collection', () => client.db('counted').createCollection('more')],
+      ['an index', () => people.createIndex({ n: 1 })],
+      ['an index dropped', () => people.dropIndex('n_1')],
+      ['a collection dropped', () => client.db('counted').dropCollection('more')],
+    ];
+    for (const [change, make] of changes) {
+      await make();
+      const token = handler.must('token');
+      expect({ change, isNew: !seen.has(token) }).toEqual({ change, isNew: true });
+      seen.add(token);
+    }
+    const tree = handler.export();
+    expect(handler.push(handMade(), tree, { GITTED_ALLOW_DROP: 'all' })).toMatchObject({ status: 0 });
+    expect(handler.must('token')).toBe(handler.token());
+  });
+
+  test.each([
+    ['a line that is not a document', (dir: string) => writeFileSync(join(dir, 'data/people/first.json'), `${people[0]}\n{"_id":1}\n`), /^data\/people\/first\.json:2: .*expected a value; numbers stand as/m],
+    ['a line that breaks off', (dir: string) => writeFileSync(join(dir, 'data/people/first.json'), `${people[0]?.slice(0, -1)}\n`), /^data\/people\/first\.json:1: .*expected , or }/m],
+    ['a conflict', (dir: string) => writeFileSync(join(dir, 'data/people/first.json'), `<<<<<<< ours\n${people[0]}\n`), /^data\/people\/first\.json:1: /m],
+    ['an index that is none', (dir: string) => writeFileSync(join(dir, 'schema/people.json'), '{}\n{"key":}\n'), /^schema\/people\.json:2: .*expected/m],
+    ['a file of no collection', (dir: string) => { mkdirSync(join(dir, 'data/other')); writeFileSync(join(dir, 'data/other/first.json'), ''); }, /^data\/other\/first\.json:1: this file belongs to no table, expected/m],
+    ['a file that does not belong', (dir: string) => writeFileSync(join(dir, 'notes.txt'), ''), /^notes\.txt:1: this file does not belong here, expected/m],
+    ['a bad manifest', (dir: string) => appendFileSync(join(dir, 'manifest.tsv'), 'nonsense\n'), /^manifest\.tsv:6: "nonsense" is not known, expected/m],
+    ['the files of another engine', (dir: string) => writeFileSync(join(dir, 'manifest.tsv'), 'gitted-rows\t1\nengine\tmysql\n'), /^manifest\.tsv:1: written for mysql, expected mongodb/m],
+  ])('refuses %s, says where, and changes nothing', (_title, change, message) => {
     const handler = bound('fourth');
     const tree = handMade();
-    writeFileSync(join(tree, 'data/people/first.json'), `${people[0]}\n{"_id":1}\n`);
-    expect(handler.push(tree)).toMatchObject({ status: 1, stderr: expect.stringContaining('data/people/first.json:2: ') });
+    change(tree);
+    expect(handler.push(tree)).toMatchObject({ status: 1, stderr: expect.stringMatching(message) });
     expect(handler.must('token')).toBe('absent');
+  });
+
+  test('says what it misses in a binding, and when no server answers', () => {
+    expect(handlerFor('mongodb', {}).run('token')).toMatchObject({ status: 1, stderr: expect.stringContaining('GITTED_MONGODB_DATABASE is missing in the binding, expected') });
+    expect(handlerFor('mongodb', { GITTED_MONGODB_DATABASE: 'x', GITTED_MONGODB_PORT: '1' }).run('token')).toMatchObject({ status: 1, stderr: expect.stringContaining('MongoDB cannot be reached') });
   });
 });

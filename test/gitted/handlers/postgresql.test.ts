@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync, symlinkSync, appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { handlerFor, treeOf, type Handler } from '../../helpers/handler.ts';
 import { startPostgresql, type TestPostgresql } from '../../helpers/postgresql.ts';
 import { tempDir } from '../../helpers/repos.ts';
@@ -287,5 +287,84 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
     const { shop, tree } = shopWith('ALTER TABLE item ENABLE ALWAYS TRIGGER boom;');
     expect(shop.push(edited(tree, (dir) => replace(dir, items, 'item 7\t', 'item seven\t')), tree)).toMatchObject({ status: 0 });
     expect(server.sql(shop.database, 'SELECT what FROM item WHERE id = 7;')).toBe('item seven');
+  });
+
+  describe('what a binding keeps back', () => {
+    const people = `CREATE TABLE person (id serial PRIMARY KEY, name text NOT NULL, email varchar(20) NOT NULL UNIQUE, phone text, note text DEFAULT 'none');
+      INSERT INTO person (name, email, phone, note) SELECT 'person ' || g, 'p' || g || '@example.org', '555-' || g, 'n' || g FROM generate_series(1, 20) g;
+      CREATE TABLE session (id serial PRIMARY KEY, person int REFERENCES person (id), token text);
+      INSERT INTO session (person, token) SELECT g, 'secret ' || g FROM generate_series(1, 30) h(n), LATERAL (SELECT 1 + n % 20 AS g) x;`;
+    const kept = { GITTED_POSTGRESQL_LEAVE_OUT: 'session', GITTED_POSTGRESQL_MASK: 'person.email person.phone person.note' };
+    const withPeople = () => {
+      const database = `db ${++count}`;
+      server.create(database);
+      server.sql(database, people);
+      return { database, ...handlerFor('postgresql', { ...server.env, ...kept, GITTED_POSTGRESQL_DATABASE: database }) };
+    };
+    const secrets = 'SELECT email, phone, note FROM person ORDER BY id;';
+    const sessions = 'SELECT * FROM session ORDER BY id;';
+    const persons = 'data/person/00000000.copy';
+
+    test('is not in the files, and stays in the database when rows or the whole are pushed', () => {
+      const app = withPeople();
+      const tree = app.export();
+      expect(Object.values(treeOf(tree)).join('')).not.toMatch(/secret|@example|555-/);
+      expect(treeOf(tree)['sequences.tsv']).toBe('public\tperson_id_seq\t20\tt\n');
+      expect(readFileSync(join(tree, 'manifest.tsv'), 'utf8')).toContain('left-out\tsession\tpublic\tsession\nmasked\tperson\tpublic\tperson\temail,phone,note\n');
+      const rows = edited(tree, (dir) => {
+        replace(dir, persons, '7\tperson 7\n', '7\tperson seven\n');
+        appendFileSync(join(dir, persons), '99\tnew\n');
+      });
+      const [before, there] = [server.sql(app.database, secrets), server.sql(app.database, sessions)];
+      expect(app.push(rows, tree, { GITTED_TOKEN: app.token() })).toMatchObject({ status: 0 });
+      expect(server.sql(app.database, `SELECT name, email FROM person WHERE id = 7;`)).toBe('person seven\tp7@example.org');
+      expect(server.sql(app.database, `SELECT email ~ '^masked ', phone IS NULL, note FROM person WHERE id = 99;`)).toBe('t\tt\tnone');
+      server.sql(app.database, 'DELETE FROM person WHERE id = 99;');
+      expect(server.sql(app.database, secrets)).toBe(before);
+      const now = app.export();
+      const whole = edited(now, (dir) => replace(dir, 'schema/pre-data.sql', '"name" "text"', '"name" character varying(99)'));
+      expect(app.push(whole, now, { GITTED_TOKEN: app.token() })).toMatchObject({ status: 0 });
+      expect(server.sql(app.database, secrets)).toBe(before);
+      expect(server.sql(app.database, sessions)).toBe(there);
+      expect(server.sql(app.database, `INSERT INTO session DEFAULT VALUES RETURNING id;`)).toBe('31');
+      expect(treeOf(app.export())).toEqual(treeOf(whole));
+      // A write to a table that is left out is a write, too.
+      const again = edited(whole, (dir) => appendFileSync(join(dir, 'schema/pre-data.sql'), '-- x\n'));
+      const env = { GITTED_OLD_DIR: whole, GITTED_TOKEN: app.token() };
+      app.must('stage', again, env);
+      server.sql(app.database, `UPDATE session SET token = 'other' WHERE id = 1;`);
+      expect(app.run('recheck', again, env)).toMatchObject({ status: 4 });
+      app.must('rollback');
+    });
+
+    test('begins empty where there is no database yet, and is told', () => {
+      const tree = withPeople().export();
+      const other = bound();
+      expect(other.run('stage', tree).stderr).toContain('session: its rows are not in the files: it begins empty.');
+      for (const verb of ['verify', 'recheck', 'commit', 'rollback']) other.must(verb, tree);
+      expect(server.sql(other.database, `SELECT count(*), count(DISTINCT email), count(phone), min(note) FROM person;`)).toBe('20\t20\t0\tnone');
+      expect(server.sql(other.database, 'SELECT count(*) FROM session;')).toBe('0');
+    });
+
+    test.each([
+      ['the mark of a table gone', (dir: string) => replace(dir, 'manifest.tsv', /left-out.*\n/, ''), 'table session would be dropped'],
+      ['the mark of columns gone', (dir: string) => replace(dir, 'manifest.tsv', /masked.*\n/, ''), 'column email of person would be dropped'],
+      ['rows for what was left out', (dir: string) => replace(dir, 'manifest.tsv', /left-out.*\n/, 'table\tsession\tpublic\tsession\tint:9\tid\tid,person,token\n'), 'the rows of session were left out'],
+      ['a mark that is none', (dir: string) => replace(dir, 'manifest.tsv', 'masked\tperson\tpublic', 'masked\tpublic'), 'not understood, expected masked, directory, schema, name, columns'],
+    ])('is not lost by a push that has %s', (_title, change, message) => {
+      const app = withPeople();
+      const tree = app.export();
+      expect(app.push(edited(tree, change), tree)).toMatchObject({ status: 1, stderr: expect.stringContaining(message) });
+    });
+
+    test.each([
+      ['a table that is not there', { GITTED_POSTGRESQL_LEAVE_OUT: 'sessions' }, 'The binding keeps back public.sessions, which is not there'],
+      ['a column that is not there', { GITTED_POSTGRESQL_MASK: 'person.mail' }, 'The binding keeps back public.person.mail, which is not there'],
+      ['the key', { GITTED_POSTGRESQL_LEAVE_OUT: '', GITTED_POSTGRESQL_MASK: 'session.id' }, 'session has masked columns and no key without them'],
+      ['a name that is none', { GITTED_POSTGRESQL_MASK: 'Person' }, 'GITTED_POSTGRESQL_MASK has "Person", expected [SCHEMA.]TABLE.COLUMN'],
+    ])('cannot be %s: nothing is exported', (_title, env, message) => {
+      const app = withPeople();
+      expect(app.run('export', tempDir('export'), env)).toMatchObject({ status: 1, stderr: expect.stringContaining(message) });
+    });
   });
 });

@@ -2,7 +2,7 @@
 use strict;
 use warnings;
 
-sub fail { print STDERR "@_\n"; exit 1 }
+sub fail { print STDERR @_, "\n"; exit 1 }
 
 # The elements of a document: [type, name, bytes of the value].
 sub elements {

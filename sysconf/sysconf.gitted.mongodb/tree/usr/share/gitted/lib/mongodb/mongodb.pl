@@ -1,9 +1,10 @@
 #!/usr/bin/perl
 # mongodb.pl VERB [DIR OLD]: the handler's verbs over MongoDB's own wire protocol, so that documents come and go as bytes.
-# There is no cheap token: it is a hash over the whole database.
+# The token comes from the server's own counters of commands and documents; what is compared before and after an
+# import is a hash over the whole database. $GITTED_STATE/exported holds both: token and hash of the last export.
 #
 # A changed collection is loaded beside the live one as gitted_new_N and renamed over it. $GITTED_STATE/stage holds
-# "base" (the token when staging began) and "plan": load N NAME ROWS, or drop NAME; names in hexadecimal.
+# "base" (the hash when staging began) and "plan": load N NAME ROWS, or drop NAME; names in hexadecimal.
 use strict;
 use warnings;
 no warnings "portable";
@@ -87,7 +88,62 @@ sub hash_of {
     return sprintf '%016x', $h;
 }
 
+# Commands that change nothing, whatever they are asked. Any other one that was run may have changed something.
+my %reading = map { lc $_ => 1 } qw(buildInfo collStats connectionStatus connPoolStats count currentOp dataSize dbStats distinct endSessions
+    explain features find getCmdLineOpts getFreeMonitoringStatus getLog getMore getParameter hello hostInfo isMaster killCursors killSessions
+    listCollections listCommands listDatabases listIndexes logout ping refreshSessions replSetGetStatus saslContinue saslStart serverStatus startSession top usersInfo validate whatsmyuri);
+
+my %packed = (1 => 'd<', 9 => 'q<', 16 => 'l<', 18 => 'q<');
+sub number_of { my ($e) = @_; return defined $e && $packed{ $e->[0] } ? unpack($packed{ $e->[0] }, $e->[2]) : 0 }
+
+# The moment when the server started, which it only tells to within some milliseconds: the one noted before, if that can be.
+sub started {
+    my ($status) = @_;
+    my $at = int(number_of(field($status, 'localTime')) - number_of(field($status, 'uptimeMillis')));
+    my $file = "$ENV{GITTED_STATE}/started";
+    my $noted = slurp($file);
+    return $noted if $noted =~ /^\d+$/ && abs($noted - $at) < 300;
+    open my $out, '>', $file or fail("$file: $!");
+    print $out $at;
+    close $out or fail("$file: $!");
+    return $at;
+}
+
+# One question: what the server counts since it started. undef where it does not say, or somebody is in the midst of a write.
+sub counted {
+    my $status = eval { call('admin', [int32('serverStatus', 1)]) } or return undef;
+    my $metrics = field($status, 'metrics') or return undef;
+    my $commands = field($metrics->[2], 'commands') or return undef;
+    my $lock = field($status, 'globalLock');
+    my $clients = $lock && field($lock->[2], 'activeClients');
+    return undef if $clients && number_of(field($clients->[2], 'writers'));
+    my @parts = (string_of(field($status, 'host')), number_of(field($status, 'pid')), started($status));
+    # FerretDB's aggregate writes nowhere, and it is what drivers count documents with.
+    my %quiet = (%reading, field($status, 'ferretdbVersion') ? (aggregate => 1) : ());
+    for (sort { $a->[1] cmp $b->[1] } grep { $_->[0] == 3 && !$quiet{ lc $_->[1] } } elements($commands->[2])) { push @parts, "$_->[1]=" . number_of(field($_->[2], 'total')) if number_of(field($_->[2], 'total')); }
+    # A write that began before the commands were counted shows here when it is done; old documents go without a command.
+    for my $name (qw(document ttl)) { my $e = field($metrics->[2], $name); push @parts, map { "$_->[1]=" . number_of($_) } grep { $_->[1] =~ /^(inserted|updated|deleted|deletedDocuments)$/ } elements($e->[2]) if $e; }
+    return hash_of(join "\0", @parts);
+}
+
 sub token {
+    my $some = 0;
+    each_document(call($database, [int32('listCollections', 1), truth('nameOnly', 1)]), '$cmd.listCollections', sub { $some = 1 if string_of(field($_[0], 'name')) !~ /^(system\.|gitted_new_)/ });
+    return $some ? counted() // content_hash() : 'absent';
+}
+
+# $before: what was counted before the database was read. Only when it is counted now, too, was nothing written meanwhile.
+sub remember {
+    my ($before, $hash) = @_;
+    my $now = counted();
+    my $token = defined $before && defined $now && $before eq $now ? $now : $hash;
+    open my $out, '>', "$ENV{GITTED_STATE}/exported" or fail("exported: $!");
+    print $out "$token\n$hash\n";
+    close $out or fail("exported: $!");
+    return $token;
+}
+
+sub content_hash {
     my @all = collections();
     return 'absent' unless @all;
     my $hash = '';
@@ -99,6 +155,7 @@ sub token {
 }
 
 sub export {
+    my $before = counted();
     my @all = collections();
     my $hash = '';
     my $hex = sub { return unpack 'H*', $_[0] };
@@ -114,7 +171,7 @@ sub export {
             print hash_of((elements($_[0]))[0][2]), "\t", line_of($_[0]), "\n";
         });
     }
-    print "\\.\ttoken\n$hash\n\\.\tend\n";
+    print "\\.\ttoken\n", remember($before, $hash), "\n\\.\tend\n";
 }
 
 sub version { return join '.', (string_of(field(call('admin', [int32('buildInfo', 1)]), 'version')) =~ /(\d+)\.(\d+)/) }
@@ -137,7 +194,7 @@ sub parse { my ($where, $line) = @_; my $doc = eval { from_line($line) }; fail("
 
 sub stage {
     my ($dir, $old) = @_;
-    write_file('base', token());
+    write_file('base', content_hash());
     my %now = tables_in($dir);
     my %before = $old ne '' ? tables_in($old) : ();
     my ($plan, $n) = ('', 0);
@@ -190,7 +247,9 @@ sub verify {
 
 sub recheck {
     my $base = read_file('base');
-    return if token() eq $base && ($ENV{GITTED_TOKEN} // $base) eq $base;
+    my %exported = map { $_ => 1 } split /\n/, slurp("$ENV{GITTED_STATE}/exported");
+    my $wanted = $ENV{GITTED_TOKEN} // '';
+    return if content_hash() eq $base && ($wanted eq '' || $wanted eq $base || ($exported{$wanted} && $exported{$base}));
     print STDERR "The database $database changed while you pushed.\n";
     exit 4;
 }
@@ -210,7 +269,9 @@ sub commit {
         call($database, [text('drop', $name)], 26);
         $rename->();
     }
-    if (open my $out, '>', "$ENV{GITTED_STATE}/token.new") { print $out token(), "\n"; }
+    my $before = counted();
+    my $hash = content_hash();
+    if (open my $out, '>', "$ENV{GITTED_STATE}/token.new") { print $out $hash eq 'absent' ? $hash : remember($before, $hash), "\n"; }
 }
 
 sub rollback {

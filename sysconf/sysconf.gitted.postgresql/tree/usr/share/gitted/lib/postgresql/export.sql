@@ -2,6 +2,30 @@
 -- backslash and full stop is ours: COPY never writes one.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SELECT pg_catalog.pg_export_snapshot() AS snapshot_name, pg_catalog.current_database() AS database \gset gitted_
+-- What the binding keeps back, found in the catalog; a partition goes with its root.
+WITH named AS (
+  SELECT c.oid AS part, a.oid, concat(pg_catalog.encode(pg_catalog.convert_to(n.nspname, 'UTF8'), 'hex'), ',', pg_catalog.encode(pg_catalog.convert_to(a.relname, 'UTF8'), 'hex')) AS word
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_class a ON a.oid = c.oid OR a.oid IN (SELECT relid FROM pg_catalog.pg_partition_ancestors(c.oid))
+    JOIN pg_catalog.pg_namespace n ON n.oid = a.relnamespace
+   WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND :'gitted_leave_out' || :'gitted_mask' <> ''
+), hidden AS (
+  SELECT part, attnum, concat(word, ',', pg_catalog.encode(pg_catalog.convert_to(attname, 'UTF8'), 'hex')) AS word
+    FROM named JOIN pg_catalog.pg_attribute ON attrelid = part AND attnum > 0 AND NOT attisdropped
+), wanted AS (
+  SELECT pg_catalog.string_to_array(:'gitted_leave_out', ' ') AS tables, pg_catalog.string_to_array(:'gitted_mask', ' ') AS columns
+)
+SELECT coalesce((SELECT array_agg(DISTINCT part) FROM named, wanted WHERE word = ANY (tables)), '{}')::pg_catalog.text AS left_out,
+       coalesce((SELECT array_agg(DISTINCT concat(part, '.', attnum)) FROM hidden, wanted WHERE word = ANY (columns)), '{}')::pg_catalog.text AS masked,
+       -- A name that is not there would be a secret that is not kept. Only in a database without tables there is nothing to keep.
+       coalesce((SELECT string_agg(word, ' ') FROM (SELECT pg_catalog.unnest(tables || columns) AS word FROM wanted) w
+                  WHERE word NOT IN (SELECT word FROM named UNION SELECT word FROM hidden) AND EXISTS (SELECT FROM named)), '') AS unknown \gset gitted_
+SELECT :'gitted_unknown' <> '' AS is_unknown,
+       (SELECT string_agg((SELECT string_agg(pg_catalog.convert_from(pg_catalog.decode(part, 'hex'), 'UTF8'), '.' ORDER BY nr) FROM pg_catalog.string_to_table(word, ',') WITH ORDINALITY p(part, nr)), ', ')
+          FROM pg_catalog.string_to_table(:'gitted_unknown', ' ') word) AS unknown_names \gset gitted_
+\if :gitted_is_unknown
+  \warn The binding keeps back :gitted_unknown_names, which is not there, expected tables in GITTED_POSTGRESQL_LEAVE_OUT and columns in GITTED_POSTGRESQL_MASK
+  \quit
+\endif
 \setenv GITTED_SNAPSHOT :gitted_snapshot_name
 \! sh -c "$GITTED_DUMP"
 
@@ -19,6 +43,27 @@ SELECT concat_ws(E'\t', 'role', pg_catalog.encode(pg_catalog.convert_to(rolname,
       AND (dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
            OR (classid = 'pg_catalog.pg_database'::pg_catalog.regclass AND objid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))))
  ORDER BY rolname COLLATE "C";
+
+-- An import must not take for gone what was only kept back.
+SELECT concat_ws(E'\t', 'left-out', pg_catalog.encode(pg_catalog.convert_to(n.nspname, 'UTF8'), 'hex'), pg_catalog.encode(pg_catalog.convert_to(c.relname, 'UTF8'), 'hex'))
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = ANY (:'gitted_left_out'::pg_catalog.oid[])
+   AND c.relkind = CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(c.oid)) t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid WHERE p.partstrat = 'h') THEN 'p' ELSE 'r' END
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(c.oid)) t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid WHERE p.partstrat = 'h' AND c.oid <> pg_catalog.pg_partition_root(c.oid))
+ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C";
+SELECT concat_ws(E'\t', 'masked', pg_catalog.encode(pg_catalog.convert_to(n.nspname, 'UTF8'), 'hex'), pg_catalog.encode(pg_catalog.convert_to(c.relname, 'UTF8'), 'hex'),
+                 string_agg(pg_catalog.encode(pg_catalog.convert_to(a.attname, 'UTF8'), 'hex'), ',' ORDER BY a.attnum))
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+ WHERE concat(c.oid, '.', a.attnum) = ANY (:'gitted_masked'::pg_catalog.text[]) AND NOT c.oid = ANY (:'gitted_left_out'::pg_catalog.oid[])
+   AND c.relkind = CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(c.oid)) t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid WHERE p.partstrat = 'h') THEN 'p' ELSE 'r' END
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(c.oid)) t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid WHERE p.partstrat = 'h' AND c.oid <> pg_catalog.pg_partition_root(c.oid))
+ GROUP BY c.oid, n.nspname, c.relname ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C";
+SELECT format(E'SELECT E''\\\\.\\tcount\\t%s\\t'' || count(*) FROM ONLY %I.%I',
+              CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_partition_tree(pg_catalog.pg_partition_root(c.oid)) t JOIN pg_catalog.pg_partitioned_table p ON p.partrelid = t.relid WHERE p.partstrat = 'h')
+                   THEN pg_catalog.pg_partition_root(c.oid)::pg_catalog.oid ELSE c.oid END, n.nspname, c.relname)
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.oid = ANY (:'gitted_left_out'::pg_catalog.oid[]) AND c.relkind = 'r'
+   AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e') \gexec
 
 -- What belongs to the database itself is not in a dump of what is in it, and a swapped database must not lose it.
 SELECT E'\\.\ttext\tschema/database.sql';
@@ -71,7 +116,7 @@ WITH RECURSIVE hashed AS (
        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e'
          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass) e ON true
    WHERE c.relpersistence <> 't' AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'
-     AND (e.wanted IS NULL OR e.wanted)
+     AND (e.wanted IS NULL OR e.wanted) AND NOT c.oid = ANY (:'gitted_left_out'::pg_catalog.oid[])
      AND ((c.relkind = 'r' AND NOT EXISTS (SELECT FROM roots WHERE roots.oid = pg_catalog.pg_partition_root(c.oid)))
           OR (c.relkind = 'p' AND c.oid IN (SELECT oid FROM roots)))
 ), columns AS (
@@ -83,6 +128,7 @@ WITH RECURSIVE hashed AS (
               THEN format('q.%I', a.attname) ELSE format('q.%I::pg_catalog.text COLLATE pg_catalog."C"', a.attname) END AS sorted
     FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
    WHERE a.attrelid IN (SELECT oid FROM chosen) AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+     AND NOT concat(a.attrelid, '.', a.attnum) = ANY (:'gitted_masked'::pg_catalog.text[])
 ), keys AS (
   SELECT DISTINCT ON (i.indrelid) i.indrelid, i.indexrelid, i.indkey, i.indnkeyatts
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
@@ -113,11 +159,13 @@ WITH RECURSIVE hashed AS (
 SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
               pg_catalog.encode(pg_catalog.convert_to(nspname, 'UTF8'), 'hex'), pg_catalog.encode(pg_catalog.convert_to(relname, 'UTF8'), 'hex'),
               cut, CASE cut WHEN 'hash' THEN -1 ELSE first_place END, coalesce(key_hexes, '-'), coalesce(hexes, ''), CASE WHEN condition IS NULL THEN oid::pg_catalog.text ELSE '' END),
-       format('COPY (SELECT %s%s FROM %s%I.%I q %s%s) TO STDOUT',
+       CASE WHEN key_hexes IS NULL AND EXISTS (SELECT FROM pg_catalog.unnest(:'gitted_masked'::pg_catalog.text[]) m WHERE pg_catalog.split_part(m, '.', 1) = oid::pg_catalog.text)
+            THEN format('DO %L', format('BEGIN RAISE %L; END', pg_catalog.replace(relname, '%', '%%') || ' has masked columns and no key without them, expected a key, or the table in GITTED_POSTGRESQL_LEAVE_OUT'))
+            ELSE format('COPY (SELECT %s%s FROM %s%I.%I q %s%s) TO STDOUT',
               CASE WHEN cut = 'hash' AND names IS NOT NULL THEN format('pg_catalog.left(pg_catalog.md5(%s), 16), ', coalesce(key_text, row_text))
                    WHEN names IS NULL THEN 'pg_catalog.repeat(''0'', 16), ''''' ELSE '' END,
               names, CASE relkind WHEN 'p' THEN '' ELSE 'ONLY ' END, nspname, relname, condition,
-              ' ORDER BY ' || coalesce(key_sorted, row_text || ' COLLATE pg_catalog."C"'))
+              ' ORDER BY ' || coalesce(key_sorted, row_text || ' COLLATE pg_catalog."C"')) END
   FROM planned ORDER BY nspname COLLATE "C", relname COLLATE "C"
 \gexec
 

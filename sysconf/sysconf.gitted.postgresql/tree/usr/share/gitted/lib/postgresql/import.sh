@@ -7,6 +7,9 @@
 # $stage/now      the token after our own trial transaction, when nobody else did anything
 # $stage/counted  the numbers of rows at base
 
+# shellcheck disable=SC1091
+. "$sql/shadow.sh"
+
 # Ours to take away again: connections are let in, what is beside the database goes.
 verb_rollback() {
 	if [ -d "$stage" ] || [ "$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")" != 0 ]; then
@@ -139,7 +142,7 @@ verb_stage() {
 # How many rows would go, and whether these tables can be changed row by row at all: triggers and rules that fire
 # always would, and exclusion constraints that are checked late would not be.
 check_rows() {
-	touched=$("$lib/gitted-rows" touched "$stage")
+	touched=$(perl "$sql/rows.pl" touched "$stage")
 	{
 		cat "$sql/settings.sql"
 		cat <<-SQL
@@ -154,60 +157,19 @@ check_rows() {
 	! grep -q '^whole$' "$stage/answer"
 }
 
-create_roles() {
-	: >"$stage/roles"
-	perl -ne 'if (/^role\t(\S+)\t(\S+)$/) { my ($n, $l) = ($1, $2); $n =~ s/%(..)/chr hex $1/ge; print unpack("H*", $n), "\t", $l eq "login" ? "LOGIN" : "NOLOGIN", "\n" }' "$dir/manifest.tsv" |
-		while read -r name login; do
-			missing="FROM pg_catalog.convert_from('\\x$name'::bytea, 'UTF8') r WHERE r NOT IN (SELECT rolname FROM pg_catalog.pg_roles)"
-			say "SELECT format('%I', r) $missing;" "SELECT format('CREATE ROLE %I $login', r) $missing \\gexec" | run_psql postgres >>"$stage/roles" || exit 1
-		done
-}
-
 # Quoted for SQL.
 literal() {
 	printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"
 }
 
-load_shadow() {
-	create_roles
-	# shellcheck disable=SC2046 # five words
-	set -- $(sed -n 's/^encoding	\([^	]*\)	locale	\(.\)	\([^	]*\)	\([^	]*\)	\(.*\)/\1 \2 \3 \4 \5/p' "$dir/manifest.tsv")
-	locale=
-	if [ $# = 5 ]; then
-		locale="ENCODING $(literal "$1") LC_COLLATE $(literal "$3") LC_CTYPE $(literal "$4")"
-		if [ "$2" = i ]; then locale="$locale LOCALE_PROVIDER icu ICU_LOCALE $(literal "$5")"; fi
-	fi
-	ask "CREATE DATABASE :\"shadow\" TEMPLATE template0 $locale;" || fail "A database beside $database could not be made."
-	ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'shadow';" >"$stage/oid"
-	fast="SET synchronous_commit = off; SET maintenance_work_mem = '256MB'"
-	run_dump schema/pre-data.sql
-	{
-		cat "$sql/settings.sql"
-		say "BEGIN; CREATE TEMP TABLE gitted_pages (loid oid, pageno bigint, data bytea) ON COMMIT DROP;"
-		"$lib/gitted-rows" load "$dir" copy "$stage/counts" &&
-			say "SELECT count(pg_catalog.lo_put(loid, pageno * 2048, data)) AS pages FROM pg_temp.gitted_pages \\gset gitted_" &&
-			say "COMMIT;" && say '\echo committed'
-	} | run_psql "$shadow" -c "$fast" -f - >"$stage/echo" 2>"$stage/error" || :
-	if [ "$(tail -n 1 "$stage/echo")" != committed ]; then
-		if grep -q ERROR "$stage/error"; then explain_rows "$stage/echo" "$stage/error"; else cat "$stage/error" >&2; fi
-		exit 1
-	fi
-	run_dump schema/post-data.sql -c "$fast"
-	set_counters "" | run_psql "$shadow" >"$stage/echo" 2>"$stage/error" || {
-		explain "$(tail -n 1 "$stage/echo")" "$(cat "$stage/error")"
-		exit 1
-	}
-	if [ -f "$dir/schema/database.sql" ]; then run_dump schema/database.sql -v "database=$shadow"; fi
-}
-
 set_counters() {
 	cat "$sql/settings.sql"
-	"$lib/gitted-rows" counters "$dir/sequences.tsv" "$1" || say 'SELECT 1/0;'
+	perl "$sql/rows.pl" counters "$dir/sequences.tsv" "$1" || say 'SELECT 1/0;'
 }
 
 # The planned rows in one transaction. $1: ROLLBACK or COMMIT
 rows_script() {
-	touched=$("$lib/gitted-rows" touched "$stage")
+	touched=$(perl "$sql/rows.pl" touched "$stage")
 	cat "$sql/settings.sql"
 	cat <<-SQL
 		-- Types of extensions have their operators elsewhere.
@@ -229,10 +191,10 @@ rows_script() {
 		say '\endif'
 	fi
 	say "CREATE TEMP TABLE gitted_touched ON COMMIT DROP AS SELECT * FROM $touched t;"
-	"$lib/gitted-rows" apply "$stage"
+	perl "$sql/rows.pl" apply "$stage"
 	say '\echo foreign keys'
 	cat "$sql/foreign-keys.sql"
-	"$lib/gitted-rows" counters "$dir/sequences.tsv" "${GITTED_OLD_DIR:-}/sequences.tsv" || say 'SELECT 1/0;'
+	perl "$sql/rows.pl" counters "$dir/sequences.tsv" "${GITTED_OLD_DIR:-}/sequences.tsv" || say 'SELECT 1/0;'
 	cat "$sql/token.sql"
 	# Told before the end, so that a crash in between can be looked into. The pipe is closed, and so written, by \o.
 	cat <<-'SQL'
@@ -279,7 +241,7 @@ verb_verify() {
 		if [ -f "$stage/after" ]; then mv "$stage/after" "$stage/now"; fi
 		;;
 	whole)
-		"$lib/gitted-rows" counting "$dir" "$stage/counts" | run_psql "$shadow" >"$stage/there"
+		perl "$sql/rows.pl" counting "$dir" "$stage/counts" | run_psql "$shadow" >"$stage/there"
 		sort "$stage/counts" | LC_ALL=C sort >"$stage/wanted"
 		LC_ALL=C sort "$stage/there" | cmp -s - "$stage/wanted" || fail "Not as many rows arrived as were loaded: $(LC_ALL=C sort "$stage/there" | diff - "$stage/wanted" | head -n 4 | tr '\n\t' '  ')"
 		;;
@@ -331,52 +293,4 @@ is_committed() {
 	fi
 	xid=$(cut -f 2 "$stage/xid" 2>/dev/null)
 	[ -n "$xid" ] && [ "$(ask "SELECT pg_catalog.pg_xact_status('$xid');")" = committed ]
-}
-
-# Both names change in one transaction, after the old database has been shut to everybody else and looked at once more.
-swap() {
-	if [ "$(ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'db';")" != "$(cat "$stage/oid")" ]; then
-		{
-			if [ "$(cat "$stage/base")" != absent ]; then
-				GITTED_BLOCK=$(ask "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS false', :'db');")
-				GITTED_END=$(ask "SELECT format('SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE datname = %L AND pid <> ', :'db');")
-				export GITTED_BLOCK GITTED_END
-				cat "$sql/settings.sql"
-				say 'SELECT pg_catalog.pg_backend_pid() AS pid \gset gitted_'
-				say '\setenv GITTED_PID :gitted_pid'
-				# shellcheck disable=SC2016
-				say '\! psql -X -q -d postgres -c "$GITTED_BLOCK" -c "$GITTED_END $GITTED_PID" >&2'
-				cat "$sql/token.sql"
-				base=$(cat "$stage/base")
-				say "\\set gitted_since '$(snapshot_of "$base")'"
-				cat "$sql/check.sql"
-				say '\echo changed'
-				say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(cat "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
-				say '\echo swap'
-			fi
-			say '\connect postgres'
-			say "SET search_path = ''; SET lock_timeout = '5s'; BEGIN;"
-			if [ "$(cat "$stage/base")" != absent ]; then say 'ALTER DATABASE :"db" RENAME TO :"old";'; fi
-			say 'ALTER DATABASE :"shadow" RENAME TO :"db"; COMMIT;'
-			say '\echo swapped'
-		} >"$stage/swap.sql"
-		first=$database
-		if [ "$(cat "$stage/base")" = absent ]; then first=postgres; fi
-		run_psql "$first" -v db="$database" -v shadow="$shadow" -v old="$old" <"$stage/swap.sql" >"$stage/echo" 2>"$stage/error" || :
-		case $(tail -n 1 "$stage/echo") in
-		swapped) ;;
-		changed)
-			ask 'ALTER DATABASE :"db" ALLOW_CONNECTIONS true;'
-			say "The database $database changed while you pushed." >&2
-			exit 4
-			;;
-		*)
-			cat "$stage/error" >&2
-			if exists; then ask 'ALTER DATABASE :"db" ALLOW_CONNECTIONS true;'; fi
-			exit 1
-			;;
-		esac
-	fi
-	: >"$stage/swapped"
-	ask 'DROP DATABASE IF EXISTS :"old" WITH (FORCE);' || say "The former database stays as $old." >&2
 }
