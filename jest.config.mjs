@@ -16,7 +16,7 @@ export default {
     {
       ...shared,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs,torture}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
     {

@@ -9,6 +9,7 @@ const packages = {
   sshd: 'openssh-server',
   'git-lfs': 'git-lfs',
   strace: 'strace',
+  faketime: 'faketime',
   shellcheck: 'shellcheck',
   // Containers: the programs, their bridge, and the base image.
   'lxc-create': 'lxc',

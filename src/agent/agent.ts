@@ -5,6 +5,7 @@ import { formatProblem, type ConfigProblem } from '../config/config-problem.ts';
 import { isUsable, type Config, type RepoConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { watchConfig } from '../config/watch-config.ts';
+import { steadyNow } from '../process/steady-clock.ts';
 import { watchNetwork } from '../remote/network.ts';
 import { serveControl, type ControlRequest } from './control.ts';
 import { watchSafety } from './notify.ts';
@@ -111,7 +112,7 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
       case 'sync':
         for (const loop of chosen) {
           // Whoever asks for it by hand wants no pause any longer.
-          if (args['byHand'] === true && loop.state !== undefined && loop.state.pausedUntilMs > Date.now()) loop.post({ type: 'resume' });
+          if (args['byHand'] === true && loop.state !== undefined && loop.state.pausedUntilMs > steadyNow()) loop.post({ type: 'resume' });
           loop.post({ type: 'sync' });
         }
         await Promise.all(chosen.map((loop) => loop.settled()));

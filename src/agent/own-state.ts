@@ -54,12 +54,20 @@ export async function writeOwnState(repo: Repo, state: OwnState): Promise<void> 
   await rename(`${fileOf(repo)}.new`, fileOf(repo));
 }
 
-/** Reads, changes and writes it. */
-export async function changeOwnState(repo: Repo, change: (state: OwnState) => Partial<OwnState>): Promise<OwnState> {
-  const before = await readOwnState(repo);
-  const after = { ...before, ...change(before) };
-  await writeOwnState(repo, after);
-  return after;
+/** The last change of each file: a pause may come while an action notes something. */
+const changing = new Map<string, Promise<unknown>>();
+
+/** Reads, changes and writes it, one change after the other. */
+export function changeOwnState(repo: Repo, change: (state: OwnState) => Partial<OwnState>): Promise<OwnState> {
+  const file = fileOf(repo);
+  const changed = (changing.get(file) ?? Promise.resolve()).then(async () => {
+    const before = await readOwnState(repo);
+    const after = { ...before, ...change(before) };
+    await writeOwnState(repo, after);
+    return after;
+  });
+  changing.set(file, changed.catch(() => undefined));
+  return changed;
 }
 
 /** The work tree's inode number now. */

@@ -5,11 +5,13 @@
 import { schedule as scheduleCron } from 'node-cron';
 import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
+import { clearStaleLocks } from '../git/stale-locks.ts';
 import { withFields, type Log } from '../log.ts';
 import { initialState, isSettled, step, wakeAtMs, type Event, type RepoState } from '../core/repo-state.ts';
+import { steadyFromWall, steadyNow } from '../process/steady-clock.ts';
 import { performAction } from './actions.ts';
 import { changeOwnState } from './own-state.ts';
-import { clearStaleLock, failureOf, openSession, type RepoSession } from './repo-session.ts';
+import { failureOf, openSession, type RepoSession } from './repo-session.ts';
 import { startTriggers, type Triggers } from './triggers.ts';
 import type { Slots } from './slots.ts';
 
@@ -59,34 +61,26 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
 
   const wakeWaiters = (): void => {
     if (running !== undefined) return;
-    if (!closed && unavailable === undefined && (state === undefined || !isSettled(state, Date.now()))) return;
+    if (!closed && unavailable === undefined && (state === undefined || !isSettled(state, steadyNow()))) return;
     for (const wake of waiters.splice(0)) wake();
   };
 
   const arm = (): void => {
     clearTimeout(timer);
     if (closed || state === undefined) return;
-    const waitMs = wakeAtMs(state, Date.now()) - Date.now();
+    const waitMs = wakeAtMs(state, steadyNow()) - steadyNow();
     if (Number.isFinite(waitMs)) timer = setTimeout(() => post({ type: 'tick' }), Math.min(Math.max(waitMs, 0), maxTimerMs));
   };
 
   const post = (event: Event): void => {
     if (closed || state === undefined) return;
-    const [next, actions] = step(state, event, Date.now());
+    const [next, actions] = step(state, event, steadyNow());
     state = next;
     for (const action of actions) {
       running = slots
         .use(() => performAction(session as RepoSession, action, abort.signal))
-        .then(async (events) => {
-          running = undefined;
-          if (closed) return;
-          for (const result of events) {
-            if (result.type === 'targets') await triggers?.retarget();
-            post(result);
-          }
-          await afterwards();
-        })
-        .catch((error: unknown) => log.error('The loop stumbled', { error: (error as Error).stack ?? String(error) }))
+        .then(takeIn)
+        .catch(recoverLoop)
         .finally(wakeWaiters);
     }
     arm();
@@ -94,13 +88,28 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     options.onChange?.();
   };
 
-  /** What the action's end means for the repository as a whole. */
-  const afterwards = async (): Promise<void> => {
-    const kind = session?.lastError?.kind;
-    if (kind === undefined) return;
-    if (kind === 'locked' && session !== undefined) await clearStaleLock(session.repo);
-    // A directory that went away, or damage: opening it again finds out, and repairs.
-    if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await reopen();
+  /** What should not happen must not be the end of the loop: it starts over. */
+  const recoverLoop = (error: unknown): void => {
+    log.error('The loop stumbled', { error: (error as Error).stack ?? String(error) });
+    if (!closed && mode === 'daemon') timer = setTimeout(() => void reopen(), reopenMs);
+  };
+
+  /** Takes in what an action led to. Until then nothing else may begin. */
+  const takeIn = async (events: readonly Event[]): Promise<void> => {
+    try {
+      if (closed) return;
+      if (events.some(({ type }) => type === 'targets')) await triggers?.retarget();
+      const kind = session?.lastError?.kind;
+      const isLocked = kind === 'locked' || events.some((event) => event.type === 'remote-failed' && event.failure.kind === 'locked');
+      if (isLocked && session !== undefined) await clearStaleLocks(session.repo).catch((error: unknown) => log.debug('Locks cannot be looked at', { error: String(error) }));
+      // A directory that went away, or damage: opening it again finds out, and repairs.
+      if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await shut();
+    } finally {
+      running = undefined;
+    }
+    if (closed) return;
+    if (session === undefined) return open();
+    for (const event of events) post(event);
   };
 
   const open = async (): Promise<void> => {
@@ -119,12 +128,13 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     unavailable = undefined;
     const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, pollMs: config.pollMs, fullScanMs: config.fullScanMs, scheduled: config.schedule !== undefined && mode === 'daemon' };
     const { pausedUntilMs } = session.own;
-    state = { ...initialState(settings, [], Date.now()), pausedUntilMs: pausedUntilMs ?? Infinity };
+    state = { ...initialState(settings, [], steadyNow()), pausedUntilMs: steadyFromWall(pausedUntilMs ?? Infinity) };
     if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen(), state: () => state });
     post({ type: 'tick' });
   };
 
   const reopen = async (): Promise<void> => {
+    while (running !== undefined) await running;
     if (closed || session === undefined) return;
     await shut();
     await open();

@@ -8,13 +8,12 @@ import { recoverApply } from '../git/apply.ts';
 import type { Conflict } from '../git/integrate.ts';
 import { createCapturer, type Capturer, type CaptureReport } from '../git/capture.ts';
 import { git, gitText, type Repo } from '../git/git.ts';
-import { clearStaleIndexLock } from '../git/index-lock.ts';
 import { openPrivateIndex, type PrivateIndex } from '../git/private-index.ts';
 import { repairIndex } from '../git/repair.ts';
 import { publishTargets, type PublishTarget } from '../git/remotes.ts';
 import { openRepo } from '../git/repository.ts';
+import { clearStaleLocks } from '../git/stale-locks.ts';
 import type { WatchProblem } from '../watch/watcher.ts';
-import { findOpenForWriting } from '../process/open-files.ts';
 import { readOwnState, type OwnState } from './own-state.ts';
 import { takeLock, type HeldLock } from '../process/process-lock.ts';
 
@@ -70,9 +69,10 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
   const index = openPrivateIndex(repo);
   await checkObjects(repo);
   await dropTemporaryFiles(repo);
+  const locks = await clearStaleLocks(repo);
   const recovered = await recoverApply(repo, index, config.conflict, { host: hostName(), sign: config.sign });
   if (recovered !== 'nothing') log.warn('An update of the work tree had been interrupted', { outcome: recovered });
-  if ((await clearStaleLock(repo)) === 'cleared') log.warn('Removed a stale index.lock');
+  if (locks === 'cleared' || (await clearStaleLocks(repo)) === 'cleared') log.warn('Removed a stale index.lock');
   if (await repairIndex(repo)) log.warn('The index was damaged and has been built anew');
   return {
     repo,
@@ -103,11 +103,6 @@ async function findIgnoreFiles(repo: Repo): Promise<string[]> {
 async function dropTemporaryFiles(repo: Repo): Promise<void> {
   const names = (await readdir(repo.ownDir)).filter((name) => name.startsWith('tmp-'));
   await Promise.all(names.map((name) => rm(`${repo.ownDir}/${name}`, { recursive: true, force: true })));
-}
-
-/** Clears an abandoned `index.lock` of anybody's, if there is one. */
-export function clearStaleLock(repo: Repo): Promise<'none' | 'cleared' | 'held'> {
-  return clearStaleIndexLock(repo, async (file) => (await findOpenForWriting(new Set([file]))).size > 0, Date.now());
 }
 
 /** HEAD must be readable before anything is built on it. */

@@ -7,6 +7,7 @@ import type { RepoConfig } from '../config/config.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { git, type Repo } from '../git/git.ts';
 import { resolveCommit } from '../git/refs.ts';
+import { steadyNow } from '../process/steady-clock.ts';
 import type { RepoLoop } from './repo-loop.ts';
 import type { RepoSession } from './repo-session.ts';
 
@@ -43,7 +44,7 @@ export function emptyFacts(config: RepoConfig, nowMs: number): StatusFacts {
 
 /** The status of a repository that a loop drives. */
 export async function statusOf(loop: RepoLoop, agentRuns: boolean): Promise<RepoStatus> {
-  const facts = await factsOf(loop, agentRuns, Date.now());
+  const facts = await factsOf(loop, agentRuns, steadyNow());
   return { ...judgeStatus(facts), facts };
 }
 

@@ -103,7 +103,7 @@ export function absorbRemote(remote: RemoteState, event: RemoteEvent, context: C
     case 'integrated':
       return { ...remote, toIntegrate: undefined, ...(event.local === remote.tip ? inStep : {}) };
     case 'not-integrated':
-      return { ...remote, retryAtMs: nowMs + soonMs };
+      return { ...remote, failures: remote.failures + 1, retryAtMs: nowMs + soonMs * Math.min(remote.failures + 1, 15) };
     case 'pushed':
       if (event.fallback) return { ...remote, fallbackTip: event.commit, failures: 0 };
       return { ...remote, ...inStep, tip: event.commit, failures: 0, retryAtMs: 0, failure: undefined, refused: false, fetchAtMs: nowMs + pollDelayMs(pollMs, remote) };

@@ -64,6 +64,8 @@ export type Event =
 /** A program that held a replaced file open has this long to write its last words before the second look. */
 const tidySoonMs = 2_000;
 const tidyAgainMs = 10_000;
+/** A race that is lost again and again is tried again after this at the latest. */
+const longestRaceMs = 3_000;
 
 /** The state at start: everything is looked at once. */
 export function initialState(settings: RepoSettings, remotes: readonly string[], nowMs: number): RepoState {
@@ -102,7 +104,8 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
       return absorbCapture(state, event, nowMs);
     case 'capture-failed': {
       const failures = state.captureFailures + 1;
-      const waitMs = event.retryMs ?? Math.min(backoffMs(failures, event.random), 60_000);
+      // A lock may be held for as long as somebody thinks about a commit message.
+      const waitMs = event.retryMs !== undefined ? Math.min(event.retryMs * failures, longestRaceMs) : Math.min(backoffMs(failures, event.random), 60_000);
       return { ...state, busy: undefined, dirty: mergeBack(state.dirty, state.taking), taking: clean, captureFailures: failures, captureRetryAtMs: nowMs + waitMs };
     }
     case 'targets':

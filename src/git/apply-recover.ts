@@ -2,16 +2,16 @@
 import { readdirSync } from 'node:fs';
 import type { ConflictRule } from '../core/conflict-rule.ts';
 import { GitsyncError } from '../errors.ts';
-import { findOpenForWriting } from '../process/open-files.ts';
 import type { Update, UpdateOptions } from './apply-context.ts';
 import { moveBranch, settleIndexes, undoMoves } from './apply-finish.ts';
 import { closeUpdateDir, listUpdateDirs, readJournal, removeUpdateDir, stateOf, trashOf, type Journal } from './apply-journal.ts';
 import { resumeRounds } from './apply-rounds.ts';
 import type { Repo } from './git.ts';
-import { clearStaleIndexLock, lockIndex, type IndexLock } from './index-lock.ts';
+import { lockIndex, type IndexLock } from './index-lock.ts';
 import type { PrivateIndex } from './private-index.ts';
 import { resolveCommit } from './refs.ts';
 import { readHead } from './repository.ts';
+import { clearStaleLocks } from './stale-locks.ts';
 
 /** The state of an update as its journal has it. */
 export function openUpdate(repo: Repo, index: PrivateIndex, rules: readonly ConflictRule[], directory: string, journal: Journal, options: UpdateOptions): Update {
@@ -43,7 +43,7 @@ export async function recoverApply(repo: Repo, index: PrivateIndex, rules: reado
   for (const directory of await listUpdateDirs(repo, 'unborn')) await removeUnborn(repo, directory);
   for (const directory of await listUpdateDirs(repo, 'open', 'undo')) {
     const journal = await readJournal(directory);
-    await clearStaleIndexLock(repo, async (file) => (await findOpenForWriting(new Set([file]))).size > 0, Date.now());
+    await clearStaleLocks(repo);
     const lock = await lockIndex(repo, journal.from ?? '');
     if (lock === 'held') throw new GitsyncError('locked', 'An interrupted update cannot be finished while another git process works here.', { hint: 'it is tried again by itself' });
     try {

@@ -32,12 +32,14 @@ export async function checkTrash(repo: Repo, options: UpdateOptions = {}): Promi
   for (const directory of await listUpdateDirs(repo, 'closed')) {
     const ageMs = Date.now() - statSync(trashOf(directory)).ctimeMs;
     const names = readdirSync(trashOf(directory));
-    if (ageMs < youngMs) {
+    // A clock that was set back must not make it young for hours.
+    if (Math.abs(ageMs) < youngMs) {
       report.waiting += names.length;
       continue;
     }
     const files = names.map((name) => `${trashOf(directory)}/${name}`);
-    const open = ageMs > openForTooLongMs ? new Set<string>() : await findOpenForWriting(new Set(files.map((file) => Buffer.from(file).toString('latin1'))));
+    // One that was set forward must not make it old: this process has been there for as long.
+    const open = Math.min(ageMs, performance.now()) > openForTooLongMs ? new Set<string>() : await findOpenForWriting(new Set(files.map((file) => Buffer.from(file).toString('latin1'))));
     const resting = files.filter((file) => !open.has(Buffer.from(file).toString('latin1')));
     const { late, kept } = await saveLateEdits(repo, directory, await readJournal(directory), options, new Set(resting));
     for (const file of kept) unlinkSync(file);

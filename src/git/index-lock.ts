@@ -73,22 +73,18 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
   };
 }
 
-/** A lock younger than this is never taken for stale. */
-const staleAfterMs = 10 * 60_000;
-
 /**
  * Clears an `index.lock` that nobody holds any more: one of ours whose process
- * is gone, or anybody's that is older than 10 minutes, stands still and is not
- * open. Where our process died between moving the branch and replacing the
- * index, the index follows now.
+ * is gone, or anybody's that is stale. Where our process died between moving
+ * the branch and replacing the index, the index follows now.
  */
-export async function clearStaleIndexLock(repo: Repo, isOpen: (file: string) => Promise<boolean>, nowMs: number): Promise<'none' | 'cleared' | 'held'> {
+export async function clearStaleIndexLock(repo: Repo, isStale: (file: string) => Promise<boolean>): Promise<'none' | 'cleared' | 'held'> {
   const lockFile = `${repo.gitDir}/index.lock`;
   const before = await stat(lockFile).catch(() => undefined);
   if (before === undefined) return 'none';
   const [first, owner = '', from = ''] = (await readFile(lockFile, 'latin1').catch(() => '')).split('\n');
   const ours = first === marker;
-  if (ours ? isAlive(owner) : nowMs - before.mtimeMs < staleAfterMs || (await isOpen(lockFile))) return 'held';
+  if (ours ? isAlive(owner) : !(await isStale(lockFile))) return 'held';
   const after = await stat(lockFile).catch(() => undefined);
   if (after === undefined) return 'none';
   if (after.ino !== before.ino || after.size !== before.size || after.mtimeMs !== before.mtimeMs) return 'held';
