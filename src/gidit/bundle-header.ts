@@ -57,9 +57,8 @@ function readHeaderLine(header: BundleHeader, line: Buffer, version: string): vo
 }
 
 /** The header of a bundle that brings exactly these refs. */
-export function formatBundleHeader(tips: readonly RefEntry[], prerequisites: readonly string[]): Buffer {
-  const isSha256 = (tips[0]?.id ?? prerequisites[0])?.length === 64;
-  const first = isSha256 ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n';
+export function formatBundleHeader(tips: readonly RefEntry[], prerequisites: readonly string[], oidLength: 40 | 64 = 40): Buffer {
+  const first = oidLength === 64 ? '# v3 git bundle\n@object-format=sha256\n' : '# v2 git bundle\n';
   return Buffer.from(`${first}${prerequisites.map((id) => `-${id} \n`).join('')}${tips.map(({ id, name }) => `${id} ${name}\n`).join('')}\n`);
 }
 

@@ -1,4 +1,5 @@
 /** Runs git for one repository: fixed settings, bytes in and out, failures classified. */
+import type { Readable } from 'node:stream';
 import type { Log } from '../log.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run } from '../process/run.ts';
@@ -22,8 +23,10 @@ export interface Repo {
 }
 
 export interface GitOptions {
-  input?: Uint8Array | string;
+  input?: Uint8Array | string | Readable;
   inputFile?: string;
+  /** Standard output is appended to this file. */
+  outputFile?: string;
   /** Uses another index file than the repository's own. */
   indexFile?: string;
   env?: Record<string, string>;
@@ -91,6 +94,7 @@ export async function git(repo: Repo, args: readonly string[], options: GitOptio
     env: gitEnvironment(extra),
     ...(options.input === undefined ? {} : { input: options.input }),
     ...(options.inputFile === undefined ? {} : { inputFile: options.inputFile }),
+    ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
@@ -111,6 +115,9 @@ export async function gitAnywhere(args: readonly string[], cwd: string, options:
     cwd,
     env: gitEnvironment(options.env),
     ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.inputFile === undefined ? {} : { inputFile: options.inputFile }),
+    ...(options.outputFile === undefined ? {} : { outputFile: options.outputFile }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
     ...(options.idleTimeoutMs === undefined ? {} : { idleTimeoutMs: options.idleTimeoutMs }),
     ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
   });

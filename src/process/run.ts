@@ -4,6 +4,7 @@
  */
 import { execa } from 'execa';
 import { existsSync } from 'node:fs';
+import type { Readable } from 'node:stream';
 import { errnoOf, GitsyncError } from '../errors.ts';
 
 export interface RunOptions {
@@ -11,7 +12,7 @@ export interface RunOptions {
   /** The complete environment; nothing is inherited beside it. Default: this process's. */
   env?: Record<string, string | undefined>;
   /** Bytes for standard input; without it standard input is closed. */
-  input?: Uint8Array | string;
+  input?: Uint8Array | string | Readable;
   /** Ends the program when it has been silent on both outputs for this long. Default 120 000. */
   idleTimeoutMs?: number;
   /** Ends the program after this long whatever it says. Default: none. */
@@ -19,6 +20,8 @@ export interface RunOptions {
   signal?: AbortSignal;
   /** A file whose content becomes standard input, instead of `input`. */
   inputFile?: string;
+  /** A file that standard output is appended to; `stdout` of the result is empty then. */
+  outputFile?: string;
 }
 
 export interface RunResult {
@@ -40,7 +43,7 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function standardInput(options: RunOptions): { input: Uint8Array | string } | { inputFile: string } | { stdin: 'ignore' } {
+function standardInput(options: RunOptions): { input: Uint8Array | string | Readable } | { inputFile: string } | { stdin: 'ignore' } {
   if (options.inputFile !== undefined) return { inputFile: options.inputFile };
   return options.input === undefined ? { stdin: 'ignore' } : { input: options.input };
 }
@@ -57,6 +60,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
     ...standardInput(options),
+    ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile, append: true } }),
     encoding: 'buffer',
     stripFinalNewline: false,
     maxBuffer: 1024 * 1024 * 1024,
