@@ -46,7 +46,7 @@ type Services = { dht: KadDHT };
 export async function startDht(options: DhtOptions): Promise<Engine> {
   const denied = new Set<string>();
   const node = await startNode(options, gaterOf(denied));
-  return engineOf(node, denied);
+  return engineOf(node, denied, options.judge);
 }
 
 async function startNode(options: DhtOptions, connectionGater: ConnectionGater): Promise<Libp2p<Services>> {
@@ -115,7 +115,7 @@ async function* eventsOf(query: AsyncIterable<QueryEvent>, signal: AbortSignal):
   }
 }
 
-function engineOf(node: Libp2p<Services>, denied: Set<string>): Engine {
+function engineOf(node: Libp2p<Services>, denied: Set<string>, judge: RecordJudge): Engine {
   const { dht } = node.services;
   return {
     id: node.peerId.toString(),
@@ -131,6 +131,8 @@ function engineOf(node: Libp2p<Services>, denied: Set<string>): Engine {
     },
     async put(key, value, signal) {
       const takers = new Set<string>();
+      // The engine stores it here first, without asking its own validator.
+      await judge.check(key, value);
       for await (const event of eventsOf(dht.put(Buffer.from(key), value, { signal }), signal)) {
         if (event.name === 'PEER_RESPONSE' && event.messageName === 'PUT_VALUE' && event.record !== undefined) takers.add(event.from.toString());
       }

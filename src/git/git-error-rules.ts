@@ -32,6 +32,8 @@ export const accessRules: readonly Rule[] = [
 
 /** The line to the server; certain signs of it. */
 export const connectionRules: readonly Rule[] = [
+  { pattern: /gidit daemon is not running/i, kind: 'offline', sentence: 'The gidit daemon is not running, so no peer can be reached.', hint: 'systemctl --user enable --now git-gidit-daemon' },
+  { pattern: /Nobody (who can be reached )?holds|no peer is connected/i, kind: 'offline', sentence: 'No peer that holds the project can be reached.', hint: 'git gidit status' },
   { pattern: /(returned error:|HTTP) (429|5\d\d)/i, kind: 'offline', sentence: 'The server has trouble at the moment.' },
   { pattern: /Could not resolve (host|proxy)|Temporary failure in name resolution|Name or service not known|No address associated|nodename nor servname|Network is (unreachable|down)|No route to host|Connection (refused|timed out|reset|aborted|closed)|Connection to .* (closed|timed out)|Operation timed out|Failed to connect|Couldn't connect|unable to connect to|Timeout, server .* not responding|(kex|ssh)_exchange_identification|banner exchange|ssh: connect to host|handshake|SSL_ERROR|(SSL|TLS) connection|Empty reply from server|HTTP\/?2 (framing|stream)|curl \d+ |client_loop: send disconnect/i, kind: 'offline', sentence: 'The remote cannot be reached.' },
 ];

@@ -1,0 +1,97 @@
+/** What one call of the remote helper knows: the repository, the project, and which PushObjects are in the repository already. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { GitsyncError } from '../errors.ts';
+import { formatAddress, type Address } from './address.ts';
+import { askDaemon } from './local-client.ts';
+import type { PushObject } from './push-object.ts';
+import { openRepository, type GiditRepository } from './repository.ts';
+import type { Store } from './store.ts';
+
+export interface HelperState {
+  readonly address: Address;
+  readonly store: Store;
+  /** @throws GitsyncError `not-a-repository` where git was called outside of one. */
+  repository(): Promise<GiditRepository>;
+  readonly ownKey: string | undefined;
+  /** The object that git was shown. */
+  shown: PushObject | undefined;
+  /** Ids of all tips, where the project is forked. */
+  forks: string[];
+  verbosity: number;
+  progress: boolean;
+  dryRun: boolean;
+  /** Asks the cloud, and chooses the object whose refs git is shown. Undefined: the project does not exist yet. */
+  look(isForPush: boolean): Promise<PushObject | undefined>;
+  objectFormat(): Promise<'sha1' | 'sha256'>;
+  /** The last PushObject whose objects were all brought into, or came from, this repository. */
+  readLast(): Promise<string | undefined>;
+  writeLast(id: string): Promise<void>;
+  /** A line for the person at the terminal. */
+  say(line: string): void;
+}
+
+/** Opens the state for a project and the repository that git named. */
+export async function openHelperState(parts: { address: Address; gitDir: string | undefined; store: Store; ownKey: string | undefined }): Promise<HelperState> {
+  const { address, store } = parts;
+  let opened: Promise<GiditRepository> | undefined;
+  // `git ls-remote URL` works outside of any repository too.
+  const repository = (): Promise<GiditRepository> => {
+    if (parts.gitDir === undefined) throw new GitsyncError('not-a-repository', 'This needs a repository.', { hint: 'cd into one, or git clone' });
+    return (opened ??= openRepository(process.cwd(), resolve(parts.gitDir)));
+  };
+  const lastFile = async (): Promise<string> => join((await repository()).gitDir, 'gidit', `${address.fingerprint}-${address.project}`);
+  const state: HelperState = {
+    address,
+    store,
+    repository,
+    ownKey: parts.ownKey,
+    shown: undefined,
+    forks: [],
+    verbosity: 1,
+    progress: process.stderr.isTTY === true,
+    dryRun: false,
+    async look(isForPush) {
+      if (isForPush && parts.ownKey !== address.fingerprint) throw new GitsyncError('signing', `${formatAddress(address)} belongs to another key than yours, so you cannot publish there.`, { hint: `publish your own version: git push gidit::${address.project}` });
+      await askDaemon(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
+      state.forks = await store.forks(address);
+      state.shown = await chooseShown(state);
+      return state.shown;
+    },
+    async objectFormat() {
+      if (parts.gitDir === undefined) return 'sha1';
+      return (await repository()).oidLength === 64 ? 'sha256' : 'sha1';
+    },
+    async readLast() {
+      if (parts.gitDir === undefined) return undefined;
+      return /^[0-9a-f]{40}/.exec(await readFile(await lastFile(), 'latin1').catch(() => ''))?.[0];
+    },
+    async writeLast(id) {
+      const file = await lastFile();
+      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+      await writeFile(`${file}.tmp`, `${id}\n`);
+      await rename(`${file}.tmp`, file);
+    },
+    say: (line) => void (state.verbosity > 0 && process.stderr.write(`gidit: ${line}\n`)),
+  };
+  return state;
+}
+
+/**
+ * While a project is forked, git is shown the other end: then an ordinary merge
+ * and push of whoever made one end heals it. Everybody else stays with what was
+ * there first, and is told.
+ */
+async function chooseShown(state: HelperState): Promise<PushObject | undefined> {
+  const { store, address, forks } = state;
+  const newest = await store.newest(address);
+  if (forks.length < 2) return newest;
+  const last = await state.readLast();
+  const others = forks.filter((id) => id !== last);
+  if (last !== undefined && others.length < forks.length && state.ownKey === address.fingerprint) {
+    state.say(`${formatAddress(address)} has forked: another device of yours has published too. Merge what comes from there and push, and it is one again.`);
+    return (await store.readObject(address, others[0] as string)) ?? newest;
+  }
+  process.stderr.write(`gidit: WARNING: ${formatAddress(address)} has forked: ${forks.join(' and ')} do not follow from each other. You get ${newest?.id ?? 'none'}, which was here first.\n`);
+  return newest;
+}

@@ -1,0 +1,70 @@
+/** Keeps the node connected: to the peers that were named, and to those that were reached before. */
+import { backoffMs } from '../core/backoff.ts';
+import type { Log } from '../log.ts';
+import type { Engine } from './engine.ts';
+import type { NodeMemory } from './node-files.ts';
+
+export interface Joining {
+  /** Joins at one more address, now. */
+  join(address: string): Promise<string>;
+  /** Why named peers are not reached, by address. */
+  troubles: ReadonlyMap<string, string>;
+  close(): void;
+}
+
+const dialMs = 8_000;
+/** So many are tried from memory; the table brings the others. */
+const fromMemory = 16;
+const lookMs = 15_000;
+
+/** Starts to join. Named peers are tried for ever, with back-off; remembered ones when there are few connections. */
+export function startJoining(engine: Engine, memory: NodeMemory, named: readonly string[], log: Log): Joining {
+  const troubles = new Map<string, string>();
+  const failures = new Map<string, number>();
+  const retryAt = new Map<string, number>();
+  let closed = false;
+  const join = (address: string): Promise<string> => engine.join(address, AbortSignal.timeout(dialMs));
+  const idOf = (address: string): string => address.split('/p2p/').at(-1) as string;
+
+  const attempt = async (address: string, isNamed: boolean): Promise<void> => {
+    try {
+      await join(address);
+      troubles.delete(address);
+      failures.delete(address);
+    } catch (error) {
+      const count = (failures.get(address) ?? 0) + 1;
+      failures.set(address, count);
+      // More than a few joins a second from one address are refused, so a first failure is no reason to wait long.
+      retryAt.set(address, Date.now() + backoffMs(count, Math.random()));
+      if (isNamed && !closed) {
+        if (!troubles.has(address)) log.warn('A peer cannot be reached', { address, error: String(error) });
+        troubles.set(address, String((error as Error).message ?? error));
+      }
+    }
+  };
+  const look = async (): Promise<void> => {
+    if (closed) return;
+    const connected = new Set(engine.connections().map(({ peer }) => peer));
+    const isDue = (address: string): boolean => !connected.has(idOf(address)) && idOf(address) !== engine.id && (retryAt.get(address) ?? 0) <= Date.now();
+    const remembered = connected.size < fromMemory ? memory.state.peers.filter((address) => !named.includes(address)).slice(0, fromMemory) : [];
+    await Promise.all([...named.filter(isDue).map((address) => attempt(address, true)), ...remembered.filter(isDue).map((address) => attempt(address, false))]);
+  };
+  engine.onPeer((peer, isConnected) => {
+    if (!isConnected || closed) return;
+    const connection = engine.connections().find((each) => each.peer === peer && each.outbound);
+    if (connection !== undefined) void memory.rememberPeer(connection.address).catch((error: unknown) => log.debug('A peer was not remembered', { error: String(error) }));
+  });
+  void look();
+  // The first attempts come soon after each other: a whole house may be starting at once.
+  const early = [1_000, 3_000, 6_000].map((ms) => setTimeout(() => void look(), ms).unref());
+  const timer = setInterval(() => void look(), lookMs).unref();
+  return {
+    join,
+    troubles,
+    close() {
+      closed = true;
+      clearInterval(timer);
+      early.forEach(clearTimeout);
+    },
+  };
+}

@@ -1,0 +1,5 @@
+/** git-gidit-daemon: arguments to exit code. */
+import { runGiditDaemon } from './gidit/daemon-program.ts';
+import { endWith } from './program-end.ts';
+
+endWith(runGiditDaemon(process.argv.slice(2)));
