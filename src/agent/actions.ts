@@ -8,14 +8,16 @@ import { hasOpenUpdate, recoverApply } from '../git/apply.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
-import type { PublishTarget } from '../git/remotes.ts';
 import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
 import { saveHeld } from '../git/snapshot.ts';
 import { performTidy } from './tidy.ts';
 import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
+import { talkToContainer } from './container-actions.ts';
 import { forgetMovedRemotes } from './remote-urls.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
+import { isCheckedOutElsewhere, moveSideBranch } from './side-branch.ts';
+import { readSides, setupOf, type LoopTarget } from './targets.ts';
 
 /** A race with the person's own git is tried again this soon. */
 const raceRetryMs = 250;
@@ -26,14 +28,18 @@ export async function performAction(session: RepoSession, action: Action, signal
     switch (action.type) {
       case 'capture':
         return await performCapture(session, action);
-      case 'fetch':
-        return [await performFetch(session, targetOf(session, action.remote), signal)];
+      case 'fetch': {
+        const target = targetOf(session, action.remote);
+        return [await (target.container === undefined ? performFetch(session, target, signal) : talkToContainer(session, target, undefined, signal))];
+      }
       case 'integrate':
         return [await performIntegrate(session, targetOf(session, action.remote), action.tip)];
       case 'tidy':
         return [await performTidy(session)];
-      case 'publish':
-        return [await performPublish(session, targetOf(session, action.remote), action, signal)];
+      case 'publish': {
+        const target = targetOf(session, action.remote);
+        return [await (target.container === undefined ? performPublish(session, target, action, signal) : talkToContainer(session, target, action.commit, signal))];
+      }
       default:
         return action satisfies never;
     }
@@ -52,8 +58,8 @@ export async function performAction(session: RepoSession, action: Action, signal
   }
 }
 
-function targetOf(session: RepoSession, remote: string): PublishTarget {
-  return session.targets.get(remote) ?? { remote, branch: session.branch ?? 'main' };
+function targetOf(session: RepoSession, key: string): LoopTarget {
+  return session.targets.get(key) ?? { remote: key, branch: session.branch ?? 'main', key, side: undefined, container: undefined };
 }
 
 async function performCapture(session: RepoSession, action: Action & { type: 'capture' }): Promise<Event[]> {
@@ -85,7 +91,10 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   }
   const events: Event[] = [];
   const branch = head.ref?.replace(/^refs\/heads\//, '');
-  if (await refreshTargets(session, branch)) events.push({ type: 'targets', remotes: [...session.targets.keys()] });
+  const isOther = await refreshTargets(session, branch);
+  const targets = [...session.targets.values()];
+  if (isOther) events.push({ type: 'targets', remotes: await Promise.all(targets.map((target) => setupOf(repo, config, target, session.own, session.mode))) });
+  if (targets.some(({ side }) => side !== undefined)) events.push({ type: 'sides', tips: await readSides(repo, targets) });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
   events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session) });
   return events;
@@ -128,29 +137,30 @@ function warnOnce(session: RepoSession, key: string, sentence: string, fields: L
   session.warned.add(key);
 }
 
-async function performFetch(session: RepoSession, target: PublishTarget, signal: AbortSignal): Promise<Event> {
-  const { remote } = target;
+async function performFetch(session: RepoSession, target: LoopTarget, signal: AbortSignal): Promise<Event> {
+  const { key: remote } = target;
   await forgetMovedRemotes(session);
   const outcome = await fetchBranch(session.repo, target, { signal });
   if (outcome.kind === 'fetched') {
-    if (outcome.moved) session.repo.log.info('Fetched', { remote, tip: outcome.tip.slice(0, 10) });
+    if (outcome.moved) session.repo.log.info('Fetched', { remote: target.remote, tip: outcome.tip.slice(0, 10) });
     return { type: 'fetched', remote, tip: outcome.tip };
   }
   // Deleting a remote's only branch leaves it empty: that too is never undone in silence.
   if (outcome.seenBefore !== undefined) {
     const failure = {
       kind: 'branch-missing' as const,
-      sentence: `The branch ${target.branch} is gone from ${remote}.`,
-      hint: `git push ${remote} ${session.branch ?? target.branch}:${target.branch}   (to make it again)`,
+      sentence: `The branch ${target.branch} is gone from ${target.remote}.`,
+      hint: `git push ${target.remote} ${target.side ?? session.branch ?? target.branch}:${target.branch}   (to make it again)`,
     };
     return { type: 'remote-failed', remote, failure, retry: 'on-change', random: Math.random() };
   }
   return { type: 'fetched', remote, tip: null };
 }
 
-async function performIntegrate(session: RepoSession, target: PublishTarget, tip: string): Promise<Event> {
+async function performIntegrate(session: RepoSession, target: LoopTarget, tip: string): Promise<Event> {
   const { repo, config } = session;
-  const ref = `refs/heads/${session.branch ?? ''}`;
+  const ref = `refs/heads/${target.side ?? session.branch ?? ''}`;
+  if (target.side !== undefined && (await isCheckedOutElsewhere(repo, ref))) return stopped(target.key, 'stopped', `${target.side} is checked out in another work tree, whose files would not follow.`, 'git worktree list');
   const local = await resolveCommit(repo, ref);
   const before = await integratedTip(repo, target);
   const rewrittenFrom = before !== undefined && local !== undefined && !(await isAncestor(repo, before, tip)) ? before : undefined;
@@ -158,9 +168,9 @@ async function performIntegrate(session: RepoSession, target: PublishTarget, tip
   switch (result.kind) {
     case 'up-to-date':
       await noteIntegrated(repo, target, tip);
-      return { type: 'integrated', remote: target.remote, local: local as string };
+      return { type: 'integrated', remote: target.key, local: local as string };
     case 'unrelated':
-      return stopped(target.remote, 'unrelated', `${target.remote} and this folder have no common history (it begins with ${result.remoteRoots[0]?.slice(0, 10) ?? '?'}, ours with ${result.localRoots[0]?.slice(0, 10) ?? '?'}).`, `gitsync adopt ${config.path}`);
+      return stopped(target.key, 'unrelated', `${target.remote} and this folder have no common history (it begins with ${result.remoteRoots[0]?.slice(0, 10) ?? '?'}, ours with ${result.localRoots[0]?.slice(0, 10) ?? '?'}).`, `gitsync adopt ${config.path}`);
     case 'stopped':
       return performStopped(session, target, result, local as string);
     case 'fast-forward':
@@ -177,49 +187,52 @@ function stopped(remote: string, kind: 'unrelated' | 'stopped', sentence: string
 }
 
 /** A conflict that the policy leaves to the person: with `branch`, our side leaves the machine all the same. */
-async function performStopped(session: RepoSession, target: PublishTarget, result: Integration & { kind: 'stopped' }, local: string): Promise<Event> {
+async function performStopped(session: RepoSession, target: LoopTarget, result: Integration & { kind: 'stopped' }, local: string): Promise<Event> {
   const paths = result.paths.map(rawToDisplay).join(', ');
   const byHand = `git merge ${target.remote}/${target.branch}`;
-  if (result.policy === 'pause') return stopped(target.remote, 'stopped', `Both sides changed ${paths}; the policy says to wait.`, byHand);
+  if (result.policy === 'pause') return stopped(target.key, 'stopped', `Both sides changed ${paths}; the policy says to wait.`, byHand);
+  // A container would have no use for a branch of ours.
+  if (target.container !== undefined) return stopped(target.key, 'stopped', `Both sides changed ${paths}; the policy says to merge nothing.`, byHand);
   const pushed = await publishFallback(session.repo, target.remote, session.host, target.branch, local);
-  return stopped(target.remote, 'stopped', `Both sides changed ${paths}; ours is on ${target.remote} as ${pushed.branch}.`, byHand);
+  return stopped(target.key, 'stopped', `Both sides changed ${paths}; ours is on ${target.remote} as ${pushed.branch}.`, byHand);
 }
 
-async function bringIn(session: RepoSession, target: PublishTarget, tip: string, ref: string, local: string | undefined, result: Integration & { kind: 'fast-forward' | 'merged' | 'rewritten' }): Promise<Event> {
+async function bringIn(session: RepoSession, target: LoopTarget, tip: string, ref: string, local: string | undefined, result: Integration & { kind: 'fast-forward' | 'merged' | 'rewritten' }): Promise<Event> {
   const { repo } = session;
   if (result.kind === 'rewritten' && local !== undefined) {
-    await setOwnRef(repo, `${ownRefs}/rescue/${session.branch ?? 'HEAD'}/${local.slice(0, 12)}`, local, `before ${target.remote} was rewritten`);
+    await setOwnRef(repo, `${ownRefs}/rescue/${target.side ?? session.branch ?? 'HEAD'}/${local.slice(0, 12)}`, local, `before ${target.remote} was rewritten`);
     repo.log.warn('The remote was rewritten; our former state is kept', { remote: target.remote, rescue: local.slice(0, 12), reapplied: result.reapplied });
   }
-  const outcome = await updateWorkTree(session, { ref, from: local, to: result.commit });
-  if (outcome.kind !== 'applied') return { type: 'not-integrated', remote: target.remote, why: outcome.kind };
+  const outcome = target.side === undefined ? await updateWorkTree(session, { ref, from: local, to: result.commit }) : await moveSideBranch(repo, ref, local, result.commit);
+  if (outcome.kind !== 'applied') return { type: 'not-integrated', remote: target.key, why: outcome.kind };
   await noteIntegrated(repo, target, tip);
   const conflicts = [...(result.kind === 'fast-forward' ? [] : result.conflicts), ...outcome.conflicts];
   repo.log.info(result.kind === 'fast-forward' ? 'Brought in changes' : 'Merged', { remote: target.remote, commit: outcome.commit.slice(0, 10), paths: outcome.changed, conflicts: conflicts.length });
-  return { type: 'integrated', remote: target.remote, local: outcome.commit };
+  return { type: 'integrated', remote: target.key, local: outcome.commit };
 }
 
-async function performPublish(session: RepoSession, target: PublishTarget, action: Action & { type: 'publish' }, signal: AbortSignal): Promise<Event> {
-  const { remote, commit } = action;
+async function performPublish(session: RepoSession, target: LoopTarget, action: Action & { type: 'publish' }, signal: AbortSignal): Promise<Event> {
+  const { remote: key, commit } = action;
+  const { remote } = target;
   const startedAt = performance.now();
   if (action.fallback) {
     const outcome = await publishFallback(session.repo, remote, session.host, target.branch, commit);
     if (outcome.kind === 'refused') throw outcome.error;
     session.repo.log.warn('Published on a branch of our own, since the remote refuses the other', { remote, branch: outcome.branch });
-    return { type: 'pushed', remote, commit, fallback: true };
+    return { type: 'pushed', remote: key, commit, fallback: true };
   }
-  const outcome = await publishBranch(session.repo, target, commit, { signal, ...(session.branch === undefined ? {} : { setUpstreamFor: session.branch }) });
+  const outcome = await publishBranch(session.repo, target, commit, { signal, ...(session.branch === undefined || target.side !== undefined ? {} : { setUpstreamFor: session.branch }) });
   switch (outcome.kind) {
     case 'pushed':
       session.repo.log.info('Pushed', { remote, commit: commit.slice(0, 10), ms: Math.round(performance.now() - startedAt) });
-      return { type: 'pushed', remote, commit, fallback: false };
+      return { type: 'pushed', remote: key, commit, fallback: false };
     case 'up-to-date':
-      return { type: 'pushed', remote, commit, fallback: false };
+      return { type: 'pushed', remote: key, commit, fallback: false };
     case 'rejected':
-      return { type: 'push-rejected', remote };
+      return { type: 'push-rejected', remote: key };
     case 'refused':
       session.repo.log.warn('The remote refuses the branch', { remote, branch: target.branch, reason: outcome.reason });
-      return { type: 'push-refused', remote, sentence: `${remote} refuses ${target.branch}: ${outcome.reason}` };
+      return { type: 'push-refused', remote: key, sentence: `${remote} refuses ${target.branch}: ${outcome.reason}` };
     default:
       return outcome satisfies never;
   }

@@ -10,6 +10,7 @@ import { watchNetwork } from '../remote/network.ts';
 import { serveControl, type ControlRequest } from './control.ts';
 import { watchSafety } from './notify.ts';
 import { takeLock } from '../process/process-lock.ts';
+import { talkTo } from './once.ts';
 import { startRepoLoop, type RepoLoop } from './repo-loop.ts';
 import { runRepoOperation } from './repo-operations.ts';
 import { statusOf, type RepoStatus } from './repo-status.ts';
@@ -35,6 +36,9 @@ const lookAgainMs = 30_000;
 /** How many repositories may work at the same moment. */
 export const workingAtOnce = 4;
 
+/** How many containers may be talked to at the same moment. */
+export const containersAtOnce = 4;
+
 /**
  * Starts the agent for a config file and returns once every repository has its loop.
  * @param onConfig is told of the config before it is followed, at the start and whenever it changes
@@ -44,6 +48,7 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
   const paths = runtimePaths('agent', configFile);
   const lock = await takeLock(paths.lock, `The agent for ${configFile}`);
   const slots = createSlots(workingAtOnce);
+  const containerSlots = createSlots(containersAtOnce);
   const loops = new Map<string, RepoLoop>();
   let config: Config | undefined;
   let reloading: Promise<void> = Promise.resolve();
@@ -52,7 +57,7 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
   let resolveStopped: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
 
-  const startLoop = (repo: RepoConfig): RepoLoop => startRepoLoop({ config: repo, log, slots, mode: 'daemon', onChange: () => safety.noteChange() });
+  const startLoop = (repo: RepoConfig): RepoLoop => startRepoLoop({ config: repo, log, slots, containerSlots, mode: 'daemon', onChange: () => safety.noteChange() });
 
   /** Brings the running loops in line with the file; a repository whose settings stayed the same is not disturbed. */
   const adoptConfig = async (next: Config): Promise<void> => {
@@ -91,11 +96,11 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
     return reloading;
   };
 
-  const status = async (only: readonly string[]): Promise<AgentStatus> => {
+  const status = async (only: readonly string[], look = true): Promise<AgentStatus> => {
     const wanted = [...loops.values()].filter(({ config: { path } }) => only.length === 0 || only.includes(path));
-    return { config: configFile, problems: config?.problems ?? [], repos: await Promise.all(wanted.map((loop) => statusOf(loop, true))) };
+    return { config: configFile, problems: config?.problems ?? [], repos: await Promise.all(wanted.map((loop) => statusOf(loop, true, look))) };
   };
-  const safety = watchSafety(async () => (await status([])).repos, { log, notify: () => config?.notify ?? false });
+  const safety = watchSafety(async () => (await status([], false)).repos, { log, notify: () => config?.notify ?? false });
 
   const loopsFor = (args: ControlRequest['args']): RepoLoop[] => {
     const only = Array.isArray(args['paths']) ? (args['paths'] as string[]) : [];
@@ -132,6 +137,7 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
       default: {
         const [loop] = chosen;
         if (chosen.length !== 1 || loop === undefined) throw new GitsyncError('usage', `"${op}" works on one repository.`);
+        if (op === 'container') return talkTo(loop, String(args['container']), args['what'] === 'push' ? 'push' : 'pull');
         const result = await loop.exclusively((session) => runRepoOperation(session, op, args));
         loop.post({ type: 'changed', hint: 'all' });
         loop.post({ type: 'sync' });

@@ -11,6 +11,11 @@ export interface SafetyWatch {
 /** Changes are looked at together, and not before trouble has lasted a moment. */
 const settleMs = 2_000;
 
+/** A repository, and each of its containers, turn unsafe and back by themselves. */
+function placesOf(status: RepoStatus): Pick<RepoStatus, 'path' | 'level' | 'why' | 'commands'>[] {
+  return [status, ...status.containers.map((container) => ({ ...container, path: `${status.path} (container ${container.name})` }))];
+}
+
 export function watchSafety(read: () => Promise<RepoStatus[]>, options: { log: Log; notify: () => boolean }): SafetyWatch {
   const unsafe = new Map<string, string>();
   let timer: NodeJS.Timeout | undefined;
@@ -21,7 +26,7 @@ export function watchSafety(read: () => Promise<RepoStatus[]>, options: { log: L
   };
 
   const look = async (): Promise<void> => {
-    for (const status of await read()) {
+    for (const status of (await read()).flatMap(placesOf)) {
       const before = unsafe.get(status.path);
       if (status.level === 'unsafe' && before === undefined) {
         unsafe.set(status.path, status.why);

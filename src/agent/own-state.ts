@@ -22,13 +22,15 @@ export interface OwnState {
   pausedUntilMs: number | null;
   /** Remote name to the time of the last moment both were equal (epoch milliseconds). */
   lastSyncMs: Record<string, number>;
+  /** Container name to the times of the last talks that went well. */
+  containers: Record<string, { pushMs?: number; pullMs?: number }>;
   /** Remote name to its URL when it was last fetched from. */
   remoteUrls: Record<string, string>;
   /** When the upkeep was last done (epoch milliseconds). */
   lastUpkeepMs: number;
 }
 
-const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {}, remoteUrls: {}, lastUpkeepMs: 0 };
+const empty: OwnState = { allowed: [], rootInode: undefined, blocked: [], pausedUntilMs: 0, lastSyncMs: {}, containers: {}, remoteUrls: {}, lastUpkeepMs: 0 };
 
 function fileOf(repo: Repo): string {
   return `${repo.ownDir}/state.json`;

@@ -7,13 +7,14 @@ import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
 import { clearStaleLocks } from '../git/stale-locks.ts';
 import { withFields, type Log } from '../log.ts';
-import { initialState, isSettled, step, wakeAtMs, type Event, type RepoState } from '../core/repo-state.ts';
+import { initialState, isSettled, step, wakeAtMs, type Action, type Event, type RepoState } from '../core/repo-state.ts';
 import { steadyFromWall, steadyNow } from '../process/steady-clock.ts';
 import { performAction } from './actions.ts';
 import { changeOwnState } from './own-state.ts';
 import { failureOf, openSession, type RepoSession } from './repo-session.ts';
 import { startTriggers, type Triggers } from './triggers.ts';
 import type { Slots } from './slots.ts';
+import { cronTriggers } from './targets.ts';
 
 export interface RepoLoop {
   readonly config: RepoConfig;
@@ -35,6 +36,8 @@ export interface LoopOptions {
   log: Log;
   /** Bounds how many repositories work at the same moment. */
   slots: Slots;
+  /** Bounds how many containers are talked to at the same moment, which takes long. */
+  containerSlots: Slots;
   /** `daemon`: watches and waits; `once`: does what is due and no more. */
   mode: 'daemon' | 'once';
   /** Called after every event. */
@@ -47,7 +50,7 @@ const reopenMs = 3_000;
 const maxTimerMs = 2 ** 31 - 1;
 
 export function startRepoLoop(options: LoopOptions): RepoLoop {
-  const { config, slots, mode } = options;
+  const { config, slots, containerSlots, mode } = options;
   const log = withFields(options.log, { repo: config.path });
   const abort = new AbortController();
   let session: RepoSession | undefined;
@@ -56,11 +59,14 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
   let triggers: Triggers | undefined;
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
+  /** Talks with containers, beside everything else. */
+  const talks = new Set<Promise<void>>();
+  let talking = new AbortController();
   let closed = false;
   let waiters: (() => void)[] = [];
 
   const wakeWaiters = (): void => {
-    if (running !== undefined) return;
+    if (running !== undefined || talks.size > 0) return;
     if (!closed && unavailable === undefined && (state === undefined || !isSettled(state, steadyNow()))) return;
     for (const wake of waiters.splice(0)) wake();
   };
@@ -72,17 +78,38 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     if (Number.isFinite(waitMs)) timer = setTimeout(() => post({ type: 'tick' }), Math.min(Math.max(waitMs, 0), maxTimerMs));
   };
 
+  const isApart = (action: Action): boolean => (action.type === 'fetch' || action.type === 'publish') && (state?.remotes.get(action.remote)?.triggers.apart ?? false);
+
+  const act = (action: Action): Promise<void> =>
+    slots
+      .use(() => performAction(session as RepoSession, action, abort.signal))
+      .then(takeIn)
+      .catch(recoverLoop)
+      .finally(wakeWaiters);
+
+  const talk = (action: Action): void => {
+    const mine = session as RepoSession;
+    const { signal } = talking;
+    const work: Promise<void> = containerSlots
+      .use(() => performAction(mine, action, signal))
+      .then((events) => {
+        // The repository may have been opened anew meanwhile: that one knows nothing of this talk.
+        if (!closed && session === mine) events.forEach(post);
+      })
+      .catch(recoverLoop)
+      .finally(() => {
+        talks.delete(work);
+        wakeWaiters();
+      });
+    talks.add(work);
+  };
+
   const post = (event: Event): void => {
     if (closed || state === undefined) return;
     const [next, actions] = step(state, event, steadyNow());
     state = next;
-    for (const action of actions) {
-      running = slots
-        .use(() => performAction(session as RepoSession, action, abort.signal))
-        .then(takeIn)
-        .catch(recoverLoop)
-        .finally(wakeWaiters);
-    }
+    for (const action of actions) if (isApart(action)) talk(action);
+    for (const action of actions) if (!isApart(action)) running = act(action);
     arm();
     wakeWaiters();
     options.onChange?.();
@@ -126,7 +153,9 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     }
     if (unavailable !== undefined) log.info('The repository is back');
     unavailable = undefined;
-    const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, pollMs: config.pollMs, fullScanMs: config.fullScanMs, scheduled: config.schedule !== undefined && mode === 'daemon' };
+    session.mode = mode;
+    talking = new AbortController();
+    const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, fullScanMs: config.fullScanMs };
     const { pausedUntilMs } = session.own;
     state = { ...initialState(settings, [], steadyNow()), pausedUntilMs: steadyFromWall(pausedUntilMs ?? Infinity) };
     if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen(), state: () => state });
@@ -147,11 +176,16 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     session = undefined;
     state = undefined;
     triggers = undefined;
+    talking.abort();
+    await Promise.all(talks);
     await oldTriggers?.close();
     await oldSession?.close();
   };
 
-  const cron = config.schedule === undefined || mode === 'once' ? undefined : scheduleCron(config.schedule, () => post({ type: 'schedule' }));
+  const crons = mode === 'once' ? [] : [
+    ...(config.schedule === undefined ? [] : [scheduleCron(config.schedule, () => post({ type: 'schedule', what: 'both' }))]),
+    ...cronTriggers(config).map(({ remote, what, expression }) => scheduleCron(expression, () => post({ type: 'schedule', remote, what }))),
+  ];
   running = open().finally(() => {
     running = undefined;
     wakeWaiters();
@@ -208,9 +242,10 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     async close() {
       closed = true;
       abort.abort();
-      await cron?.destroy();
+      talking.abort();
+      for (const cron of crons) await cron.destroy();
       clearTimeout(timer);
-      await running?.catch(() => undefined);
+      await Promise.all([running?.catch(() => undefined), ...talks]);
       await shut();
       for (const wake of waiters.splice(0)) wake();
       waiters = [];

@@ -10,12 +10,13 @@ import { createCapturer, type Capturer, type CaptureReport } from '../git/captur
 import { git, gitText, type Repo } from '../git/git.ts';
 import { openPrivateIndex, type PrivateIndex } from '../git/private-index.ts';
 import { repairIndex } from '../git/repair.ts';
-import { publishTargets, type PublishTarget } from '../git/remotes.ts';
 import { openRepo } from '../git/repository.ts';
 import { clearStaleLocks } from '../git/stale-locks.ts';
 import type { WatchProblem } from '../watch/watcher.ts';
 import { readOwnState, type OwnState } from './own-state.ts';
 import { takeLock, type HeldLock } from '../process/process-lock.ts';
+import type { ContainerHandle } from './container-actions.ts';
+import { findTargets, type LoopTarget } from './targets.ts';
 
 export interface RepoSession {
   repo: Repo;
@@ -27,8 +28,12 @@ export interface RepoSession {
   own: OwnState;
   /** Short name of the checked-out branch, once it was looked at. */
   branch: string | undefined;
-  /** Where the branch is published, by remote name. */
-  targets: ReadonlyMap<string, PublishTarget>;
+  /** Where the branches go, by the loop's name for it. */
+  targets: ReadonlyMap<string, LoopTarget>;
+  /** Containers that were opened, by name. */
+  containers: Map<string, ContainerHandle>;
+  /** `once`: nothing is waited for. */
+  mode: 'daemon' | 'once';
   lastReport: CaptureReport | undefined;
   /** Conflicts met since the session began, newest first. */
   conflicts: Conflict[];
@@ -83,6 +88,8 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     own: await readOwnState(repo),
     branch: undefined,
     targets: new Map(),
+    containers: new Map(),
+    mode: 'once',
     lastReport: undefined,
     conflicts: [],
     lastError: undefined,
@@ -112,13 +119,13 @@ async function checkObjects(repo: Repo): Promise<void> {
   throw new GitsyncError('corrupt', `The last commit of ${repo.workTree} cannot be read: ${result.stderr.trim().split('\n')[0] ?? ''}`, { hint: `gitsync doctor --fix ${repo.workTree}` });
 }
 
-/** Looks again where `branch` is published; says whether anything changed. */
+/** Looks again where the branches go; says whether anything changed. */
 export async function refreshTargets(session: RepoSession, branch: string | undefined): Promise<boolean> {
-  const targets = branch === undefined ? [] : await publishTargets(session.repo, branch, session.config.remotes);
-  const key = (list: Iterable<PublishTarget>): string => JSON.stringify([...list].map((target) => [target.remote, target.branch]));
-  const changed = session.branch !== branch || key(session.targets.values()) !== key(targets);
+  const targets = await findTargets(session.repo, session.config, branch);
+  const keyOf = (list: Iterable<LoopTarget>): string => JSON.stringify([...list].map((target) => [target.key, target.branch, target.side]));
+  const changed = session.branch !== branch || keyOf(session.targets.values()) !== keyOf(targets);
   session.branch = branch;
-  session.targets = new Map(targets.map((target) => [target.remote, target]));
+  session.targets = new Map(targets.map((target) => [target.key, target]));
   return changed;
 }
 

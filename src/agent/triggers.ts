@@ -5,10 +5,14 @@ import { isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-
 import type { Event, RepoState } from '../core/repo-state.ts';
 import { git } from '../git/git.ts';
 import { listRemotes } from '../git/remotes.ts';
+import type { Container } from '../remote/container.ts';
+import { startContainerNotifier } from '../remote/container-watch.ts';
 import { startNotifier, type Notifier } from '../remote/remote.ts';
 import { watchRef } from '../watch/ref-watcher.ts';
 import { startWatcher, type WatchProblem } from '../watch/watcher.ts';
+import { handleOf } from './container-actions.ts';
 import type { RepoSession } from './repo-session.ts';
+import { readSides } from './targets.ts';
 
 export interface Triggers {
   /** The network came up: connections are tried again at once. */
@@ -105,6 +109,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   // What changed before every directory was watched is found by one look afterwards.
   void watcher.ready.then(() => sink.post({ type: 'changed', hint: 'all' })).catch(() => undefined);
   let ownRef: { close(): void } | undefined;
+  const sideRefs: { close(): void }[] = [];
   let gitDirWatcher: FSWatcher | undefined;
   try {
     gitDirWatcher = watch(repo.gitDir, (_event, name) => {
@@ -116,20 +121,38 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
     log.debug('The git directory cannot be watched', { error: String(error) });
   }
 
+  /** Branches that containers run beside the checked-out one. */
+  const watchSides = (): void => {
+    for (const watcher of sideRefs.splice(0)) watcher.close();
+    const sides = new Set([...session.targets.values()].flatMap(({ side }) => side ?? []));
+    const tell = (): void => void readSides(repo, session.targets.values()).then((tips) => sink.post({ type: 'sides', tips }));
+    for (const side of sides) sideRefs.push(watchRef(repo.commonDir, `refs/heads/${side}`, tell));
+  };
+
   const retarget = async (): Promise<void> => {
     const known = new Map((await listRemotes(repo)).map((remote) => [remote.name, remote]));
     await Promise.all([...notifiers.values()].map((notifier) => notifier.close()));
     notifiers.clear();
     ownRef?.close();
     ownRef = session.branch === undefined ? undefined : watchRef(repo.commonDir, `refs/heads/${session.branch}`, () => void lookAtHead());
-    for (const { remote, branch } of session.targets.values()) {
+    watchSides();
+    // Opened before any notifier begins: one that speaks before the loop knows of its remote is not heard.
+    const opened = new Map<string, Container>();
+    for (const { remote, container } of session.targets.values()) {
+      if (container === undefined) continue;
+      const handle = await handleOf(session, remote).catch((error: unknown) => log.warn('The container cannot be watched', { container: remote, error: String(error) }));
+      if (handle !== undefined) opened.set(remote, handle.container);
+    }
+    for (const { key, remote, branch, container } of session.targets.values()) {
       const info = known.get(remote);
       if (info === undefined) continue;
       const events = {
-        onMoved: () => sink.post({ type: 'remote-moved', remote }),
-        onState: (live: boolean) => sink.post({ type: 'remote-live', remote, live }),
+        onMoved: () => sink.post({ type: 'remote-moved', remote: key }),
+        onState: (live: boolean) => sink.post({ type: 'remote-live', remote: key, live }),
       };
-      notifiers.set(remote, startNotifier(repo, info, branch, events, log));
+      const machine = opened.get(remote);
+      if (container === undefined) notifiers.set(key, startNotifier(repo, info, branch, events, log));
+      else if (machine !== undefined) notifiers.set(key, startContainerNotifier(machine, container.exportPoints, events, log));
     }
   };
 
@@ -143,6 +166,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
       clearTimeout(retry);
       clearTimeout(reconfigured);
       ownRef?.close();
+      for (const watched of sideRefs) watched.close();
       await Promise.all([watcher.close(), ...[...notifiers.values()].map((notifier) => notifier.close())]);
     },
   };

@@ -34,6 +34,7 @@ const groups: Record<string, readonly Row[]> = {
     { usage: 'status [path...]', summary: 'safe or not, why, and the command that helps (exit code 0 safe, 1 attention, 2 not safe)', run: async (context, [paths]) => (await import('./status.ts')).runStatus(context, paths as string[]) },
     { usage: 'sync [path...]', summary: 'sync now, and say how it went', run: async (context, [paths]) => (await import('./sync.ts')).runSync(context, paths as string[]) },
     { usage: 'pause [duration] [path...]', summary: 'stop for a while (30m, 2h, 1d), or until resumed', run: async (context, [duration, paths]) => (await import('./pause.ts')).runPause(context, duration as string | undefined, paths as string[]) },
+    { usage: 'container [verb] [name]', summary: 'containers: list, status, push, pull, logs, shell, undo, start, stop', options: [['--in <path>', 'of this repository']], run: async (context, [verb, name], options) => (await import('./container.ts')).runContainer(context, verb as string | undefined, name as string | undefined, options['in'] as string | undefined) },
     { usage: 'resume [path...]', summary: 'go on', run: async (context, [paths]) => (await import('./pause.ts')).runResume(context, paths as string[]) },
   ],
   'When something waits for you': [

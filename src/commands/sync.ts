@@ -52,5 +52,5 @@ async function syncHere(context: Context, repos: readonly RepoConfig[], byHand: 
   // What is wrong with a repository that cannot be opened is in its status.
   const endPause = ({ path }: RepoConfig): Promise<unknown> => openRepo(path).then((repo) => changeOwnState(repo, () => ({ pausedUntilMs: 0 }))).catch(() => undefined);
   if (byHand) await Promise.all(repos.map(endPause));
-  return syncOnce(repos, context.log);
+  return syncOnce(repos, context.log, { byHand });
 }

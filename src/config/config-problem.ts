@@ -19,6 +19,9 @@ export interface ConfigProblem {
 /** A problem as it is found, before it is known whose it is. */
 export type Finding = Pick<ConfigProblem, 'line' | 'message' | 'expected' | 'hint'>;
 
+/** Takes a finding and the repository that it concerns alone (undefined: the whole file). */
+export type Report = (finding: Finding, scope: string | undefined) => void;
+
 /** The problem as one line: `FILE:LINE: message; expected ...; did you mean "..."?`, safe for a terminal. */
 export function formatProblem(problem: ConfigProblem): string {
   const place = problem.line > 0 ? `${problem.file}:${problem.line}` : problem.file;

@@ -1,7 +1,15 @@
 /** What the config file says, as the rest of the program sees it. */
 import type { LogLevel } from '../log.ts';
 import type { ConfigProblem } from './config-problem.ts';
-import { defaultsOf, type RepoSettings } from './schema.ts';
+import { defaultsOf, type ContainerSettings, type RepoSettings } from './schema.ts';
+
+/** One container of a repository and its settings. */
+export interface ContainerConfig extends Omit<ContainerSettings, 'repo'> {
+  /** The remote's name. */
+  name: string;
+  /** Where the file describes it, from 1; 0 when no file does. */
+  line: number;
+}
 
 /** One repository and its settings. */
 export interface RepoConfig extends RepoSettings {
@@ -9,6 +17,7 @@ export interface RepoConfig extends RepoSettings {
   path: string;
   /** Where the file lists it, from 1; 0 when no file does. */
   line: number;
+  containers: ContainerConfig[];
 }
 
 export interface Config {
@@ -23,7 +32,13 @@ export interface Config {
 
 /** The settings of a repository that no config lists. */
 export function defaultRepoConfig(path: string): RepoConfig {
-  return { ...defaultsOf('repo'), path, line: 0 };
+  return { ...defaultsOf('repo'), path, line: 0, containers: [] };
+}
+
+/** The settings of a container that no config describes. */
+export function defaultContainerConfig(name: string): ContainerConfig {
+  const { repo: _repo, ...settings } = defaultsOf('container');
+  return { ...settings, name, line: 0 };
 }
 
 /**

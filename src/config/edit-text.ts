@@ -132,9 +132,15 @@ function cutWord(line: string, words: readonly LocatedWord[], word: LocatedWord)
   return line.slice(0, word.start).trimEnd() + line.slice(word.end).replace(/^[ \t]*,/, '');
 }
 
+/** The paths of the repositories that a section is about: its own, or a container's. */
+function ownersOf({ name, argument, entries }: IniSection): string[] {
+  if (name === 'repo') return argument === undefined ? [] : [argument];
+  return name === 'container' ? entries.filter(({ key }) => key === 'repo').flatMap((entry) => wordsOf(entry, 'line').map(({ text }) => text)) : [];
+}
+
 function dropSection(text: string, isListed: IsMeant): string | undefined {
   const sections = readIni(text);
-  const index = sections.findIndex(({ name, argument }) => name === 'repo' && argument !== undefined && isListed(argument));
+  const index = sections.findIndex((section) => ownersOf(section).some(isListed));
   const section = sections[index];
   if (section === undefined) return undefined;
   const lines = splitLines(text);

@@ -62,7 +62,7 @@ export function readIni(text: string): IniSection[] {
 }
 
 function openSection(header: string, line: number): IniSection {
-  const problem = { line, message: `section header ${header} is not closed`, expected: '[gitsync] or [repo PATH]' };
+  const problem = { line, message: `section header ${header} is not closed`, expected: '[gitsync], [repo PATH] or [container NAME]' };
   const read = readHeader(header);
   return { name: read?.name, argument: read?.argument, line, entries: [], problems: read === undefined ? [problem] : [] };
 }

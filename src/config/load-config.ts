@@ -2,9 +2,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { errnoOf, GitsyncError } from '../errors.ts';
+import { checkContainers } from './check-containers.ts';
 import { checkDirectory } from './check-directory.ts';
 import type { Config } from './config.ts';
-import type { ConfigProblem } from './config-problem.ts';
+import type { ConfigProblem, Finding } from './config-problem.ts';
 import { parseConfig } from './parse-config.ts';
 import { separateListings } from './work-paths.ts';
 
@@ -30,7 +31,9 @@ export async function loadConfig(file: string): Promise<Config> {
   const present = config.repos.filter(({ path }) => places.has(path));
   const { kept, findings } = separateListings(present, (path) => places.get(path) as string);
   for (const { path, ...finding } of findings) problems.push({ file, ...finding, severity: 'error', scope: path });
-  return { ...config, repos: kept, problems: [...config.problems, ...problems].sort((a, b) => a.line - b.line) };
+  const report = (finding: Finding, scope: string | undefined): void => void problems.push({ file, ...finding, severity: 'error', scope });
+  const repos = await Promise.all(kept.map(async (repo) => ({ ...repo, containers: await checkContainers(repo, report) })));
+  return { ...config, repos, problems: [...config.problems, ...problems].sort((a, b) => a.line - b.line) };
 }
 
 /**

@@ -1,12 +1,11 @@
 /** From the text of a config file to repositories and problems, without looking at a disk. */
-import type { Config, RepoConfig } from './config.ts';
-import { suggest, type ConfigProblem, type Finding } from './config-problem.ts';
+import type { Config, ContainerConfig, RepoConfig } from './config.ts';
+import { suggest, type ConfigProblem, type Finding, type Report } from './config-problem.ts';
 import { readIni, splitLines, type IniEntry, type IniSection } from './ini-document.ts';
-import { checkWords, headerOf, matchEntries, readValue, wordsOf } from './read-section.ts';
-import { defaultsOf, rowsOf, schema, sections, type GlobalSettings, type RepoSettings, type Row, type SectionName, type Settings } from './schema.ts';
+import { readContainers } from './read-containers.ts';
+import { checkWords, headerOf, matchEntries, readValues, valuesFor, wordsOf } from './read-section.ts';
+import { defaultsOf, rowsOf, schema, sections, type GlobalSettings, type RepoSettings, type Row, type SectionName } from './schema.ts';
 import { resolvePath, separateListings, type Listing } from './work-paths.ts';
-
-type Report = (finding: Finding, scope: string | undefined) => void;
 
 const sectionNames = Object.keys(sections) as SectionName[];
 const knownHeaders = sectionNames.map((name) => `[${headerOf(name)}]`).join(' or ');
@@ -22,9 +21,11 @@ export function parseConfig(text: string, file: string, home: string): Config {
   const found = sortSections(broken === undefined ? readIni(text) : [], report);
   const general = readGeneral(found.gitsync, home, report);
   const own = readRepoSections(found.repo, home, report);
-  const repos = listRepos(general.workDirs, own, report).flatMap(({ path, line }) => {
+  const listed = listRepos(general.workDirs, own, report);
+  const containers = readContainers(found.container, listed, home, report);
+  const repos = listed.flatMap(({ path, line }) => {
     const section = own.get(path);
-    return section?.clear === false ? [] : [makeRepo({ ...general.repoDefaults, ...section?.values }, path, line)];
+    return section?.clear === false ? [] : [makeRepo({ ...general.repoDefaults, ...section?.values }, path, line, containers.get(path) ?? [])];
   });
   problems.sort((a, b) => a.line - b.line);
   return { file, repos, logLevel: general.settings.logLevel, notify: general.settings.notify, problems };
@@ -36,9 +37,9 @@ function findBrokenText(text: string): Finding | undefined {
   return index < 0 ? undefined : { line: index + 1, message: 'this line is not text', expected: 'UTF-8' };
 }
 
-function makeRepo(changed: Partial<RepoSettings>, path: string, line: number): RepoConfig {
+function makeRepo(changed: Partial<RepoSettings>, path: string, line: number, containers: ContainerConfig[]): RepoConfig {
   const settings = { ...defaultsOf('repo'), ...changed };
-  return { ...settings, maxDelayMs: Math.max(settings.maxDelayMs, settings.quietMs), path, line };
+  return { ...settings, maxDelayMs: Math.max(settings.maxDelayMs, settings.quietMs), path, line, containers };
 }
 
 /** Sections by name; those with a name or a header that does not exist are reported. */
@@ -89,22 +90,6 @@ function readWorkDirs(row: Row, entries: readonly IniEntry[], home: string, repo
     }
   }
   return listings;
-}
-
-function readValues(entries: ReadonlyMap<Row, IniEntry[]>, report: (finding: Finding) => void): Map<Row, unknown> {
-  const values = new Map<Row, unknown>();
-  for (const [row, rowEntries] of entries) {
-    const { value, findings } = readValue(row, rowEntries);
-    if (findings.length === 0) values.set(row, value);
-    for (const finding of findings) report(finding);
-  }
-  return values;
-}
-
-/** The values of one section's fields; that they fit the fields is what the type of the schema's rows says. */
-function valuesFor<S extends SectionName>(section: S, values: ReadonlyMap<Row, unknown>): Partial<Settings[S]> {
-  const own = [...values].filter(([row]) => row.section === section).map(([row, value]) => [row.field, value]);
-  return Object.fromEntries(own) as Partial<Settings[S]>;
 }
 
 interface RepoSection extends Listing {

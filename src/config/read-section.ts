@@ -1,7 +1,7 @@
 /** From the keys of a section to the meaning that the schema gives them. */
 import { suggest, type Finding } from './config-problem.ts';
 import type { IniEntry, IniSection } from './ini-document.ts';
-import { schema, sections, type Row } from './schema.ts';
+import { schema, sections, type Row, type SectionName, type Settings } from './schema.ts';
 import { readWords, type Word, type WordMode } from './words.ts';
 
 /** A word and its line; the columns are those of the line. */
@@ -56,6 +56,23 @@ export function readValue(row: Row, entries: readonly IniEntry[]): Reading {
   const words = entries.flatMap((entry) => wordsOf(entry, row.type.mode));
   const findings = findLayoutTrouble(row, entries, words);
   return findings.length > 0 ? { findings } : checkWords(row, words);
+}
+
+/** The values of a section's keys; what cannot be read is reported and left out. */
+export function readValues(entries: ReadonlyMap<Row, IniEntry[]>, report: (finding: Finding) => void): Map<Row, unknown> {
+  const values = new Map<Row, unknown>();
+  for (const [row, rowEntries] of entries) {
+    const { value, findings } = readValue(row, rowEntries);
+    if (findings.length === 0) values.set(row, value);
+    for (const finding of findings) report(finding);
+  }
+  return values;
+}
+
+/** The values of one section's fields; that they fit the fields is what the type of the schema's rows says. */
+export function valuesFor<S extends SectionName>(section: S, values: ReadonlyMap<Row, unknown>): Partial<Settings[S]> {
+  const own = [...values].filter(([row]) => row.section === section).map(([row, value]) => [row.field, value]);
+  return Object.fromEntries(own) as Partial<Settings[S]>;
 }
 
 /** The meaning of the words of a value. */

@@ -31,11 +31,11 @@ export function renderExample(): string {
     '# Keys that are commented out show their default, or an example where they have none.',
   ];
   for (const section of sectionNames) {
-    const header = headerOf(section).replace('PATH', '~/Articles');
+    const header = headerOf(section).replace('PATH', '~/Articles').replace('NAME', 'wiki');
     lines.push('', ...wrap(sections[section].doc, '# ', 90), section === 'gitsync' ? `[${header}]` : `#[${header}]`);
     for (const row of rowsIn(section)) {
       const setting = `${row.key} = ${exampleValue(row)}`;
-      lines.push('', ...wrap(describe(row), '# ', 90), row.default === '' ? setting : `#${setting}`);
+      lines.push('', ...wrap(describe(row), '# ', 90), row.default === '' && section === 'gitsync' ? setting : `#${setting}`);
     }
   }
   return `${lines.join('\n')}\n`;

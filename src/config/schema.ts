@@ -5,6 +5,7 @@
  */
 import type { ConflictRule } from '../core/conflict-rule.ts';
 import type { LogLevel } from '../log.ts';
+import { driverKind, exportPoints, pullWhen, pushWhen, repoPath, type PullWhen, type PushWhen } from './container-types.ts';
 import { branch, byteSize, choice, conflictRules, duration, messageTemplate, paths, remoteNames, schedule, yesNo, type ValueType } from './value-types.ts';
 
 /** What a repository's keys mean to the program. */
@@ -34,9 +35,23 @@ export interface GlobalSettings {
   notify: boolean;
 }
 
+/** What the keys of a container mean. */
+export interface ContainerSettings {
+  /** As written, with `~` not yet expanded. */
+  repo: string | undefined;
+  branch: string | undefined;
+  driver: 'lxc' | 'ssh' | 'local' | undefined;
+  push: PushWhen;
+  pull: PullWhen;
+  /** Absolute, inside the container. */
+  exportPoints: string[];
+  start: boolean;
+}
+
 export interface Settings {
   gitsync: GlobalSettings;
   repo: RepoSettings;
+  container: ContainerSettings;
 }
 
 export type SectionName = keyof Settings;
@@ -53,6 +68,7 @@ export interface SectionRow {
 export const sections: Record<SectionName, SectionRow> = {
   gitsync: { argument: undefined, defaultsInGitsync: false, doc: 'What to keep in sync. Every key of [repo PATH] may stand here too, as the default for all repositories.' },
   repo: { argument: 'PATH', defaultsInGitsync: true, doc: 'Overrides for the repository at PATH, which is kept in sync whether or not work_dir lists it.' },
+  container: { argument: 'NAME', defaultsInGitsync: false, doc: 'A container that is a remote NAME of a repository (made by gitted-client init NAME): what changes in the work directory goes into it, and what changes inside comes back, by itself.' },
 };
 
 /** One key of one section, and what it means as `field`. */
@@ -94,6 +110,13 @@ export const schema: readonly TypedRow[] = [
   { section: 'repo', key: 'sign', field: 'sign', type: yesNo, default: 'no', doc: 'Sign commits, as git is set up to do it.' },
   { section: 'repo', key: 'full_scan', field: 'fullScanMs', type: duration('1m', '7d'), default: '15m', doc: 'How often to look at every file, in case the system did not report a change.' },
   { section: 'repo', key: 'keep', field: 'keepMs', type: duration('1d', '3650d'), default: '90d', doc: 'For how long a former state can be brought back.' },
+  { section: 'container', key: 'repo', field: 'repo', type: repoPath, default: undefined, example: '~/Articles', doc: 'The repository whose remote the container is, as it is listed here.' },
+  { section: 'container', key: 'branch', field: 'branch', type: branch, default: undefined, example: 'main', doc: 'The branch that the container runs. Without it: the one that is checked out. Another one than that is kept in step too, without a work directory.' },
+  { section: 'container', key: 'driver', field: 'driver', type: driverKind, default: undefined, example: 'lxc', doc: 'What kind of container it is. Without it: what gitted-client init said; where both say it, they must agree.' },
+  { section: 'container', key: 'push', field: 'push', type: pushWhen, default: 'debounce 5s', doc: 'When new commits go in: debounce TIME, once none has come for this long; cron "EXPRESSION", at these times; manual, when a person asks (gitsync container push NAME, or gitsync sync).' },
+  { section: 'container', key: 'pull', field: 'pull', type: pullWhen, default: 'every 5m', doc: 'When changes of databases and files inside are fetched: every TIME, cron "EXPRESSION" or manual. A database that did not change costs one query.' },
+  { section: 'container', key: 'export_points', field: 'exportPoints', type: exportPoints, default: '', example: '/var/www/uploads, /etc/nginx', doc: 'Directories inside the container that are watched: a change there is fetched once they have rested, without waiting for the time of pull.' },
+  { section: 'container', key: 'start', field: 'start', type: yesNo, default: 'no', doc: 'Start the container where it is stopped, and make it where it was never made.' },
 ];
 
 /** The rows whose keys may stand in a section. */

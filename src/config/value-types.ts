@@ -19,7 +19,7 @@ export interface ValueType<T> {
 }
 
 /** The meaning of a word, or why it has none. */
-type Verdict<T> = { value: T } | { wrong: string; hint?: string | undefined };
+export type Verdict<T> = { value: T } | { wrong: string; hint?: string | undefined };
 
 function judge<T>(read: (text: string) => Verdict<T>): z.ZodType<T, string> {
   return z.string().transform((text, context) => {
@@ -30,8 +30,10 @@ function judge<T>(read: (text: string) => Verdict<T>): z.ZodType<T, string> {
   });
 }
 
-const scalar = <T>(read: (text: string) => Verdict<T>): z.ZodType<T, string[]> => z.tuple([judge(read)]).transform(([value]) => value as T);
-const list = <T>(read: (text: string) => Verdict<T>): z.ZodType<T[], string[]> => z.array(judge(read));
+/** A value type's schema for one word. */
+export const scalar = <T>(read: (text: string) => Verdict<T>): z.ZodType<T, string[]> => z.tuple([judge(read)]).transform(([value]) => value as T);
+/** A value type's schema for a list whose words each have a meaning. */
+export const list = <T>(read: (text: string) => Verdict<T>): z.ZodType<T[], string[]> => z.array(judge(read));
 const show = (text: string): string => JSON.stringify(text);
 
 /** A number with a unit, within limits that are written the same way; `unit` is the one that a bare number may have meant. */
@@ -81,13 +83,18 @@ export const choice = <T extends string>(words: readonly T[]): ValueType<T> => (
   }),
 });
 
+/** Whether a cron expression can be understood and its time ever comes. */
+export function isCron(text: string): boolean {
+  // node-cron counts through every range, and takes minutes over 0-99999999: no field needs three digits.
+  return text.length < 200 && !/\d{3}/.test(text) && isSchedule(text);
+}
+
 /** A cron expression; node-cron also takes a sixth field for seconds and names such as `@daily`. */
 export const schedule: ValueType<string | undefined> = {
   placeholder: 'CRON',
   expected: 'a cron expression such as */15 * * * *',
   mode: 'line',
-  // node-cron counts through every range, and takes minutes over 0-99999999: no field needs three digits.
-  schema: scalar((text) => (text.length < 200 && !/\d{3}/.test(text) && isSchedule(text) ? { value: text } : { wrong: `${show(text)} is no schedule that ever comes` })),
+  schema: scalar((text) => (isCron(text) ? { value: text } : { wrong: `${show(text)} is no schedule that ever comes` })),
 };
 
 const badRefName = /^[-/.]|[\s~^:?*[\\\u0000-\u001f\u007f]|\.\.|@\{|\/\/|\/\.|[./]$|\.lock$|^$/;

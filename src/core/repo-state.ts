@@ -6,13 +6,11 @@
 import { backoffMs } from './backoff.ts';
 import { clean, dueAtMs, isClean, markDirty, putBack, takeBatch, type BatchTimes, type Dirty } from './batch.ts';
 import type { RawPath } from './raw-path.ts';
-import { absorbRemote, isNetworkTrouble, newRemote, type RemoteEvent, type RemoteState } from './remote-state.ts';
+import { absorbRemote, isNetworkTrouble, newRemote, noteFetchStart, noteLocalMove, openRemote, urgeRemote, type RemoteEvent, type RemoteSetup, type RemoteState } from './remote-state.ts';
+import { pullDelayMs } from './remote-triggers.ts';
 
 export interface RepoSettings extends BatchTimes {
-  pollMs: number;
   fullScanMs: number;
-  /** Remote work happens only when the schedule says so. */
-  scheduled: boolean;
 }
 
 export type Action =
@@ -29,7 +27,7 @@ export interface RepoState {
   /** What the running capture was asked to take. */
   taking: Dirty;
   nextScanMs: number;
-  /** The action being carried out. */
+  /** The action being carried out, other than those of remotes that are talked to apart. */
   busy: Action | undefined;
   /** The branch's commit; null: unborn; undefined: not looked yet. */
   local: string | null | undefined;
@@ -40,6 +38,8 @@ export interface RepoState {
   captureFailures: number;
   tidyAtMs: number;
   remotes: ReadonlyMap<string, RemoteState>;
+  /** Commits of branches beside the checked-out one that some remote follows. */
+  sides: ReadonlyMap<string, string | null>;
 }
 
 export type Event =
@@ -49,10 +49,14 @@ export type Event =
   /** `retryMs`: a short wait for a race; undefined: longer each time. */
   | { type: 'capture-failed'; retryMs: number | undefined; random: number }
   /** Another branch is checked out, or the remotes changed: start over with these. */
-  | { type: 'targets'; remotes: readonly string[] }
+  | { type: 'targets'; remotes: readonly RemoteSetup[] }
+  /** Where the branches beside the checked-out one are. */
+  | { type: 'sides'; tips: ReadonlyMap<string, string | null> }
   | RemoteEvent
-  /** The schedule's time has come. */
-  | { type: 'schedule' }
+  /** The schedule's time has come: of one remote, else of all that have the repository's. */
+  | { type: 'schedule'; remote?: string; what: 'push' | 'pull' | 'both' }
+  /** A person asks for one remote. */
+  | { type: 'ask'; remote: string; what: 'push' | 'pull' | 'both' }
   /** `local`: the branch's commit, where it moved; `again`: something still has to be looked at. */
   | { type: 'tidied'; local: string | undefined; again: boolean }
   | { type: 'network-up' }
@@ -68,7 +72,7 @@ const tidyAgainMs = 10_000;
 const longestRaceMs = 3_000;
 
 /** The state at start: everything is looked at once. */
-export function initialState(settings: RepoSettings, remotes: readonly string[], nowMs: number): RepoState {
+export function initialState(settings: RepoSettings, remotes: readonly RemoteSetup[], nowMs: number): RepoState {
   return {
     settings,
     dirty: { ...clean, all: { firstMs: nowMs - settings.maxDelayMs, lastMs: nowMs - settings.maxDelayMs } },
@@ -81,8 +85,19 @@ export function initialState(settings: RepoSettings, remotes: readonly string[],
     captureRetryAtMs: 0,
     captureFailures: 0,
     tidyAtMs: nowMs + tidyAgainMs,
-    remotes: new Map(remotes.map((name) => [name, newRemote(nowMs)])),
+    remotes: new Map(remotes.map((setup) => [setup.name, newRemote(nowMs, setup)])),
+    sides: new Map(),
   };
+}
+
+/** The commit here of the branch that a remote follows. */
+export function localOf(state: Pick<RepoState, 'local' | 'sides'>, { side }: Pick<RemoteState, 'side'>): string | null | undefined {
+  return side === undefined ? state.local : state.sides.get(side);
+}
+
+/** A branch beside the checked-out one moves without a work tree, so nothing in that makes it stand still. */
+function isStill(state: RepoState, { side }: RemoteState): boolean {
+  return side === undefined && state.standsStill;
 }
 
 function withRemote(state: RepoState, name: string, change: (remote: RemoteState) => Partial<RemoteState>): RepoState {
@@ -91,8 +106,8 @@ function withRemote(state: RepoState, name: string, change: (remote: RemoteState
   return { ...state, remotes: new Map(state.remotes).set(name, { ...remote, ...change(remote) }) };
 }
 
-function withEachRemote(state: RepoState, change: (remote: RemoteState) => Partial<RemoteState>): RepoState {
-  return [...state.remotes.keys()].reduce((next, name) => withRemote(next, name, change), state);
+function withEachRemote(state: RepoState, change: (remote: RemoteState, name: string) => Partial<RemoteState>): RepoState {
+  return [...state.remotes.keys()].reduce((next, name) => withRemote(next, name, (remote) => change(remote, name)), state);
 }
 
 /** Takes in what happened; the action that reported is over. */
@@ -108,13 +123,18 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
       const waitMs = event.retryMs !== undefined ? Math.min(event.retryMs * failures, longestRaceMs) : Math.min(backoffMs(failures, event.random), 60_000);
       return { ...state, busy: undefined, dirty: mergeBack(state.dirty, state.taking), taking: clean, captureFailures: failures, captureRetryAtMs: nowMs + waitMs };
     }
-    case 'targets':
-      return { ...state, remotes: new Map(event.remotes.map((name) => [name, newRemote(nowMs)])) };
+    case 'targets': {
+      // What a remote is busy with ends later, and must be known until then.
+      const isBusy = (name: string): boolean => state.remotes.get(name)?.busy ?? false;
+      return { ...state, remotes: new Map(event.remotes.map((setup) => [setup.name, { ...newRemote(nowMs, setup), busy: isBusy(setup.name) }])) };
+    }
+    case 'sides':
+      return { ...state, sides: event.tips };
     case 'remote-moved':
     case 'remote-live':
       return absorbReport(state, event, nowMs);
     case 'integrated':
-      return absorbReport({ ...state, busy: undefined, local: event.local, tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) }, event, nowMs);
+      return absorbIntegrated(state, event, nowMs);
     case 'not-integrated':
       // Where the branch moved by other hands, it is looked at first.
       return absorbReport({ ...state, busy: undefined, dirty: event.why === 'moved' ? markDirty(state.dirty, 'all', nowMs) : state.dirty }, event, nowMs);
@@ -122,24 +142,30 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
     case 'pushed':
     case 'push-rejected':
     case 'push-refused':
+    case 'import-failed':
+    case 'abandoned':
     case 'remote-failed':
-      return absorbReport({ ...state, busy: undefined }, event, nowMs);
+      return absorbReport(endAction(state, event.remote), event, nowMs);
     case 'tidied':
       return { ...state, busy: undefined, local: event.local ?? state.local, tidyAtMs: nowMs + (event.again ? tidyAgainMs : state.settings.fullScanMs) };
-    case 'schedule':
-      return withEachRemote(state, () => ({ open: true, fetchAtMs: nowMs, retryAtMs: 0 }));
+    case 'schedule': {
+      const isMeant = (name: string, { triggers }: RemoteState): boolean => (event.remote === undefined ? !triggers.apart && triggers.pull.kind === 'scheduled' : name === event.remote);
+      return withEachRemote(state, (remote, name) => (isMeant(name, remote) ? openRemote(remote, event.what, { local: localOf(state, remote), nowMs }) : remote));
+    }
+    case 'ask':
+      return withRemote(state, event.remote, (remote) => urgeRemote(remote, event.what, { local: localOf(state, remote), nowMs }));
     case 'network-up':
-      return withEachRemote(state, (remote) => ({ retryAtMs: 0, fetchAtMs: nowMs, failures: Math.min(remote.failures, 1) }));
+      return withEachRemote(state, (remote) => ({ retryAtMs: 0, fetchAtMs: pullDelayMs(remote.triggers, remote) === Infinity ? remote.fetchAtMs : nowMs, failures: Math.min(remote.failures, 1) }));
     case 'sync':
       return {
-        ...withEachRemote(state, () => ({ retryAtMs: 0, fetchAtMs: nowMs, failures: 0, open: true, refused: false })),
+        ...withEachRemote(state, (remote) => urgeRemote(remote, 'both', { local: localOf(state, remote), nowMs })),
         dirty: { ...state.dirty, all: { firstMs: nowMs - state.settings.maxDelayMs, lastMs: nowMs - state.settings.maxDelayMs } },
         captureRetryAtMs: 0,
       };
     case 'pause':
       return { ...state, pausedUntilMs: event.untilMs };
     case 'resume':
-      return { ...withEachRemote(state, () => ({ fetchAtMs: nowMs })), pausedUntilMs: 0, dirty: markDirty(state.dirty, 'all', nowMs) };
+      return { ...withEachRemote(state, (remote) => ({ fetchAtMs: pullDelayMs(remote.triggers, remote) === Infinity ? remote.fetchAtMs : nowMs })), pausedUntilMs: 0, dirty: markDirty(state.dirty, 'all', nowMs) };
     case 'tick':
       return state;
     default:
@@ -148,7 +174,31 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
 }
 
 function absorbReport(state: RepoState, event: RemoteEvent, nowMs: number): RepoState {
-  return withRemote(state, event.remote, (remote) => absorbRemote(remote, event, { local: state.local, pollMs: state.settings.pollMs, nowMs }));
+  return withRemote(state, event.remote, (remote) => absorbRemote(remote, event, { local: localOf(state, remote), nowMs }));
+}
+
+/** The remote's own action is over; where it has none, the one that everything else waits for. */
+function endAction(state: RepoState, name: string): RepoState {
+  if (state.remotes.get(name)?.busy === true) return withRemote(state, name, () => ({ busy: false }));
+  const mine = state.busy !== undefined && 'remote' in state.busy && state.busy.remote === name;
+  return mine ? { ...state, busy: undefined } : state;
+}
+
+function absorbIntegrated(state: RepoState, event: Event & { type: 'integrated' }, nowMs: number): RepoState {
+  const side = state.remotes.get(event.remote)?.side;
+  const next = { ...state, busy: undefined };
+  if (side !== undefined) return absorbReport({ ...next, sides: new Map(state.sides).set(side, event.local) }, event, nowMs);
+  return absorbReport({ ...next, local: event.local, tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) }, event, nowMs);
+}
+
+/** A push that waits for its branch to rest waits anew when that moved. */
+function noteLocalMoves(before: RepoState, after: RepoState, nowMs: number): RepoState {
+  if (before.local === after.local && before.sides === after.sides) return after;
+  const hasMoved = (remote: RemoteState): boolean => {
+    const was = localOf(before, remote);
+    return was !== undefined && was !== localOf(after, remote);
+  };
+  return withEachRemote(after, (remote) => (hasMoved(remote) && remote.tip !== localOf(after, remote) ? noteLocalMove(remote, nowMs) : remote));
 }
 
 function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
@@ -173,34 +223,40 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
   return moved ? withEachRemote(next, (remote) => (isNetworkTrouble(remote) ? { retryAtMs: Math.min(remote.retryAtMs, nowMs + 1_000) } : {})) : next;
 }
 
-/** Whether remote work is allowed at all now. */
-function isOpen(state: RepoState, remote: RemoteState, nowMs: number): boolean {
-  return remote.retryAtMs <= nowMs && (!state.settings.scheduled || remote.open);
-}
-
-/** What this branch still has to bring to the remote: nothing while an incoming tip waits. */
+/** What this branch still has to bring to the remote, now or later: nothing while an incoming tip waits. */
 function publishAction(state: RepoState, name: string, remote: RemoteState): Action | undefined {
-  const { local } = state;
-  if (typeof local !== 'string' || state.standsStill || remote.tip === undefined || remote.toIntegrate !== undefined || remote.tip === local) return undefined;
+  const local = localOf(state, remote);
+  if (typeof local !== 'string' || isStill(state, remote) || remote.tip === undefined || remote.toIntegrate !== undefined || remote.tip === local) return undefined;
   if (remote.failure !== undefined && ['unrelated', 'branch-missing', 'stopped'].includes(remote.failure.kind)) return undefined;
+  if (remote.failedCommit === local) return undefined;
   if (remote.refused) return remote.fallbackTip === local ? undefined : { type: 'publish', remote: name, commit: local, fallback: true };
   return { type: 'publish', remote: name, commit: local, fallback: false };
 }
 
+/** Whether a fetched tip can be brought in. */
+function isIntegrable(state: RepoState, remote: RemoteState): boolean {
+  return remote.toIntegrate !== undefined && !remote.busy && !isStill(state, remote) && localOf(state, remote) !== undefined && remote.failure?.kind !== 'unrelated';
+}
+
+/** What is due with one remote: a fetch, else a push. */
+function talkAction(state: RepoState, name: string, remote: RemoteState, nowMs: number): Action | undefined {
+  if (remote.busy || remote.retryAtMs > nowMs) return undefined;
+  if (remote.fetchAtMs <= nowMs) return { type: 'fetch', remote: name };
+  return remote.pushAtMs <= nowMs ? publishAction(state, name, remote) : undefined;
+}
+
 function remoteAction(state: RepoState, nowMs: number): Action | undefined {
-  const remotes = [...state.remotes].filter(([, remote]) => isOpen(state, remote, nowMs));
-  for (const [name, remote] of remotes) {
-    if (remote.toIntegrate !== undefined && !state.standsStill && state.local !== undefined && remote.failure?.kind !== 'unrelated') return { type: 'integrate', remote: name, tip: remote.toIntegrate };
+  for (const [name, remote] of state.remotes) {
+    if (remote.retryAtMs <= nowMs && isIntegrable(state, remote)) return { type: 'integrate', remote: name, tip: remote.toIntegrate as string };
   }
-  for (const [name, remote] of remotes) {
-    if (remote.fetchAtMs <= nowMs) return { type: 'fetch', remote: name };
-    const publish = publishAction(state, name, remote);
-    if (publish !== undefined) return publish;
+  for (const [name, remote] of state.remotes) {
+    const action = remote.triggers.apart ? undefined : talkAction(state, name, remote, nowMs);
+    if (action !== undefined) return action;
   }
   return undefined;
 }
 
-/** Chooses the next action, if the repository is free and something is due. */
+/** Chooses the next action that touches the work tree or an ordinary remote, if the repository is free and something is due. */
 function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
   if (state.busy !== undefined || nowMs < state.pausedUntilMs) return [state, []];
   const start = (next: RepoState, action: Action): [RepoState, Action[]] => [{ ...next, busy: action }, [action]];
@@ -216,27 +272,51 @@ function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
   }
   if (state.local === undefined) return [state, []];
   const action = remoteAction(state, nowMs) ?? (nowMs >= state.tidyAtMs ? { type: 'tidy' as const } : undefined);
-  return action === undefined ? [state, []] : start(state, action);
+  if (action === undefined) return [state, []];
+  return start(action.type === 'fetch' ? withRemote(state, action.remote, noteFetchStart) : state, action);
 }
 
-/** One step: takes in an event and says what to do now (at most one action). */
+/** Begins what is due with remotes that are talked to apart: each by itself, whatever else is under way. */
+function chooseApart(state: RepoState, nowMs: number): [RepoState, Action[]] {
+  if (nowMs < state.pausedUntilMs || state.local === undefined) return [state, []];
+  const integrating = state.busy?.type === 'integrate' ? state.busy.remote : undefined;
+  let next = state;
+  const actions: Action[] = [];
+  for (const [name, remote] of state.remotes) {
+    const action = remote.triggers.apart && name !== integrating ? talkAction(state, name, remote, nowMs) : undefined;
+    if (action === undefined) continue;
+    actions.push(action);
+    next = withRemote(next, name, (chosen) => ({ ...(action.type === 'fetch' ? noteFetchStart(chosen) : {}), busy: true }));
+  }
+  return [next, actions];
+}
+
+/** One step: takes in an event and says what to do now (at most one action, and one for each remote that is talked to apart). */
 export function step(state: RepoState, event: Event, nowMs: number): [RepoState, Action[]] {
-  return choose(absorb(state, event, nowMs), nowMs);
+  const absorbed = noteLocalMoves(state, absorb(state, event, nowMs), nowMs);
+  const [chosen, actions] = choose(absorbed, nowMs);
+  const [next, apart] = chooseApart(chosen, nowMs);
+  return [next, [...actions, ...apart]];
+}
+
+/** When something is due with one remote. */
+function remoteWakeAtMs(state: RepoState, name: string, remote: RemoteState): number {
+  if (remote.busy) return Infinity;
+  const isFree = state.busy === undefined;
+  if (isFree && isIntegrable(state, remote)) return remote.retryAtMs;
+  if (!isFree && !remote.triggers.apart) return Infinity;
+  const publishMs = publishAction(state, name, remote) === undefined ? Infinity : remote.pushAtMs;
+  return Math.max(remote.retryAtMs, Math.min(remote.fetchAtMs, publishMs));
 }
 
 /** When the driver has to call again if nothing else happens; Infinity: never. */
 export function wakeAtMs(state: RepoState, nowMs: number): number {
-  if (state.busy !== undefined) return Infinity;
-  if (nowMs < state.pausedUntilMs) return state.pausedUntilMs;
-  const capture = Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, dueAtMs(state.dirty, state.settings)));
+  if (nowMs < state.pausedUntilMs) return state.busy === undefined ? state.pausedUntilMs : Infinity;
+  const capture = state.busy === undefined ? Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, dueAtMs(state.dirty, state.settings))) : Infinity;
   // Remote work begins when the branch has been looked at.
   if (state.local === undefined) return capture;
-  const remotes = [...state.remotes].map(([name, remote]) => {
-    if (state.settings.scheduled && !remote.open) return Infinity;
-    const waits = (remote.toIntegrate !== undefined && !state.standsStill && remote.failure?.kind !== 'unrelated') || publishAction(state, name, remote) !== undefined;
-    return Math.max(remote.retryAtMs, waits ? nowMs : remote.fetchAtMs);
-  });
-  return Math.min(capture, state.tidyAtMs, ...remotes);
+  const remotes = [...state.remotes].map(([name, remote]) => remoteWakeAtMs(state, name, remote));
+  return Math.min(capture, state.busy === undefined ? state.tidyAtMs : Infinity, ...remotes);
 }
 
 /** A race that is tried again this soon still counts as under way. */
@@ -244,12 +324,14 @@ const underWayMs = 3_000;
 
 /** Whether everything that can be done now is done; what remains waits for time, a person or a remote. */
 export function isSettled(state: RepoState, nowMs: number): boolean {
-  if (state.busy !== undefined) return false;
+  const remotes = [...state.remotes];
+  if (state.busy !== undefined || remotes.some(([, remote]) => remote.busy)) return false;
   if (nowMs < state.pausedUntilMs) return true;
   if (state.captureFailures > 0 && state.captureRetryAtMs > nowMs + underWayMs) return true;
   if (!isClean(state.dirty) || state.local === undefined || remoteAction(state, nowMs) !== undefined) return false;
-  return ![...state.remotes].some(([name, remote]) => {
-    const waits = remote.toIntegrate !== undefined || publishAction(state, name, remote) !== undefined;
-    return waits && !state.standsStill && remote.failure === undefined && remote.retryAtMs <= nowMs + underWayMs;
+  return !remotes.some(([name, remote]) => {
+    if (remote.triggers.apart && talkAction(state, name, remote, nowMs) !== undefined) return true;
+    const waits = remote.toIntegrate !== undefined || (remote.pushAtMs <= nowMs && publishAction(state, name, remote) !== undefined);
+    return waits && !isStill(state, remote) && remote.failure === undefined && remote.retryAtMs <= nowMs + underWayMs;
   });
 }

@@ -1,8 +1,22 @@
 /** What a person is told about one repository: safe or not, why, and the command that helps. */
+import type { ContainerFacts } from './container-status.ts';
 import type { RemoteState } from './remote-state.ts';
 import { shellQuote } from './shell-quote.ts';
 
 export type SafetyLevel = 'safe' | 'attention' | 'unsafe';
+
+/** One branch on one remote. */
+export interface RemoteFacts {
+  name: string;
+  branch: string;
+  state: RemoteState;
+  /** The commit of the branch here, where it is not the checked-out one. */
+  local?: string | null | undefined;
+}
+
+function isBehind(facts: StatusFacts, remote: RemoteFacts): boolean {
+  return remote.state.tip !== ('local' in remote ? remote.local : facts.local);
+}
 
 /** Everything that the verdict depends on. Times are epoch milliseconds. */
 export interface StatusFacts {
@@ -19,7 +33,8 @@ export interface StatusFacts {
   /** Whether changes are known that no commit holds yet. */
   dirty: boolean;
   local: string | null | undefined;
-  remotes: readonly { name: string; branch: string; state: RemoteState }[];
+  remotes: readonly RemoteFacts[];
+  containers: readonly ContainerFacts[];
   /** Commits that no remote has. */
   unpublished: number;
   held: readonly { path: string; reason: string; detail: string }[];
@@ -59,7 +74,8 @@ export function formatAge(ms: number): string {
   return ms < 171_000_000 ? `${Math.round(ms / 3_600_000)} h` : `${Math.round(ms / 86_400_000)} d`;
 }
 
-function ago(sinceMs: number, nowMs: number): string {
+/** `just now`, `2 min ago`. */
+export function ago(sinceMs: number, nowMs: number): string {
   const age = formatAge(nowMs - sinceMs);
   return age === 'just now' ? age : `${age} ago`;
 }
@@ -73,7 +89,7 @@ function unsafeVerdict(facts: StatusFacts): Verdict | undefined {
   if (facts.unavailable !== undefined) return unsafe(facts.unavailable.sentence, facts.unavailable.hint);
   if (facts.captureError !== undefined) return unsafe(`changes are not being saved: ${facts.captureError.sentence}`, facts.captureError.hint);
   if (facts.failed.length > 0) return unsafe(`${facts.failed[0]?.path} cannot be saved: ${facts.failed[0]?.why}`);
-  const broken = facts.remotes.find(({ state }) => state.failure !== undefined && state.tip !== facts.local);
+  const broken = facts.remotes.find((remote) => remote.state.failure !== undefined && isBehind(facts, remote));
   if (broken !== undefined && broken.state.failure !== undefined) {
     const { failure } = broken.state;
     const age = formatAge(facts.nowMs - failure.sinceMs);
@@ -139,7 +155,7 @@ function standsStillVerdict(reason: string, attention: Attention): Verdict {
 }
 
 function safeVerdict(facts: StatusFacts): Verdict {
-  const onItsWay = facts.dirty || facts.local === undefined || facts.remotes.some(({ state }) => state.tip !== facts.local);
+  const onItsWay = facts.dirty || facts.local === undefined || facts.remotes.some((remote) => isBehind(facts, remote));
   const since = Math.min(...facts.remotes.map(({ state }) => state.lastSyncMs ?? Infinity));
   if (onItsWay) {
     const late = Number.isFinite(since) && facts.nowMs - since > onItsWayMs && facts.unpublished > 0;

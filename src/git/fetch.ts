@@ -3,7 +3,7 @@ import { peekRef, readRef } from './ref-file.ts';
 import { git, type GitResult, type Repo } from './git.ts';
 import { explainRemoteFailure, runRemoteStep, type RemoteStepOptions } from './remote-step.ts';
 import type { PublishTarget } from './remotes.ts';
-import { ownRefs, resolveCommit, setOwnRef } from './refs.ts';
+import { deleteOwnRef, ownRefs, resolveCommit, setOwnRef } from './refs.ts';
 
 export type FetchOutcome =
   /** `moved`: the tip differs from what the remote-tracking ref was before. */
@@ -40,6 +40,11 @@ export async function noteIntegrated(repo: Repo, target: PublishTarget, tip: str
   await setOwnRef(repo, integratedRef(target), tip, `integrated ${target.remote}/${target.branch}`);
 }
 
+/** Forgets what is known of a remote's branch, since it is another one now. */
+export async function forgetTarget(repo: Repo, target: PublishTarget): Promise<void> {
+  for (const ref of [integratedRef(target), trackingRef(target)]) await deleteOwnRef(repo, ref);
+}
+
 /**
  * Objects are checked as they come, so that a remote cannot send a path like
  * `.git/hooks/x`. Old histories hold harmless mistakes (fsck(1)), which must not
@@ -72,7 +77,7 @@ export async function fetchBranch(repo: Repo, target: PublishTarget, options: Fe
     await forgetRefsInTheWay(repo, target, options);
     attempt = await attemptFetch(repo, target, before, options);
   }
-  if (attempt.kind === 'failed') throw await explainRemoteFailure(repo, target.remote, 'fetch', attempt.result);
+  if (attempt.kind === 'failed') throw options.explain?.(attempt.result.stderr) ?? await explainRemoteFailure(repo, target.remote, 'fetch', attempt.result);
   return attempt;
 }
 
@@ -92,7 +97,7 @@ async function attemptFetch(repo: Repo, target: PublishTarget, before: string | 
 /** The remote's branches: short name -> tip. */
 export async function listRemoteBranches(repo: Repo, remote: string, options: RemoteStepOptions = {}): Promise<Map<string, string>> {
   const result = await runRemoteStep(repo, remote, ['ls-remote', '--heads', '--', remote], options);
-  if (result.exitCode !== 0) throw await explainRemoteFailure(repo, remote, 'ls-remote', result);
+  if (result.exitCode !== 0) throw options.explain?.(result.stderr) ?? await explainRemoteFailure(repo, remote, 'ls-remote', result);
   const lines = result.stdout.toString().split('\n').filter((line) => line !== '');
   return new Map(lines.map((line) => [line.slice(line.indexOf('\t') + 1).replace(/^refs\/heads\//, ''), line.slice(0, line.indexOf('\t'))]));
 }

@@ -21,6 +21,8 @@ export type PublishOutcome =
 export interface PublishOptions extends RemoteStepOptions {
   /** The local branch that gets this one as its upstream, when the push makes it and it has none. */
   setUpstreamFor?: string;
+  /** Reads a refusal that the remote explains in words of its own; undefined: as git's. */
+  readRefusal?: (stderr: string) => PublishOutcome | undefined;
 }
 
 /** Kinds of failure that stay until a person or the server changes something, so that another branch may be tried. */
@@ -93,7 +95,7 @@ async function leaseOf(repo: Repo, target: PublishTarget, commit: string): Promi
   return [`--force-with-lease=refs/heads/${target.branch}:${expected}`];
 }
 
-async function push(repo: Repo, target: PublishTarget, commit: string, options: RemoteStepOptions, lease: readonly string[] = []): Promise<PublishOutcome> {
+async function push(repo: Repo, target: PublishTarget, commit: string, options: PublishOptions, lease: readonly string[] = []): Promise<PublishOutcome> {
   const { remote, branch } = target;
   const tracking = trackingRef(target);
   await uploadLfsObjects(repo, target, commit, await readRef(repo, tracking), options);
@@ -103,9 +105,9 @@ async function push(repo: Repo, target: PublishTarget, commit: string, options: 
     ...options,
     config: ['core.abbrev=no'], // so that the answer holds whole object ids
     // remote.NAME.mirror would delete what we do not name; as environment, since a name may hold a '='.
-    env: { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: `remote.${remote}.mirror`, GIT_CONFIG_VALUE_0: 'false' },
+    env: { ...options.env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: `remote.${remote}.mirror`, GIT_CONFIG_VALUE_0: 'false' },
   });
-  const outcome = await readOutcome(repo, target, result);
+  const outcome = result.exitCode === 0 ? await readOutcome(repo, target, result) : (options.readRefusal?.(result.stderr) ?? (await readOutcome(repo, target, result)));
   if (outcome.kind === 'pushed' || outcome.kind === 'up-to-date') await moveTrackingRef(repo, tracking, commit);
   return outcome;
 }

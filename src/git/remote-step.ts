@@ -9,6 +9,9 @@ export interface RemoteStepOptions {
   signal?: AbortSignal;
   /** Ends the step when the remote has been silent for this long. Default 60 000. */
   idleTimeoutMs?: number;
+  env?: Record<string, string>;
+  /** Reads a failure that the remote explains in words of its own; undefined: as git's. */
+  explain?: (stderr: string) => GitsyncError | undefined;
 }
 
 const defaultIdleTimeoutMs = 60_000;
@@ -18,7 +21,7 @@ export async function runRemoteStep(
   repo: Repo,
   remote: string,
   args: readonly string[],
-  options: RemoteStepOptions & { config?: readonly string[]; env?: Record<string, string>; input?: string; timeoutHint?: string } = {},
+  options: RemoteStepOptions & { config?: readonly string[]; input?: string; timeoutHint?: string } = {},
 ): Promise<GitResult> {
   const toRemote = await remoteGitOptions(repo);
   const idleTimeoutMs = options.idleTimeoutMs ?? defaultIdleTimeoutMs;

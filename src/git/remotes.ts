@@ -33,7 +33,9 @@ export async function listRemotes(repo: Repo): Promise<RemoteInfo[]> {
 
 /** The part of a repository's configuration that says where its branches go. */
 interface BranchConfig {
+  /** Those that are no containers: a machine that runs is a place to publish to only where someone said so. */
   remotes: string[];
+  containers: ReadonlySet<string>;
   /** branch.NAME.remote, .merge and .pushRemote, else remote.pushDefault */
   remote: string | undefined;
   merge: string | undefined;
@@ -41,9 +43,10 @@ interface BranchConfig {
 }
 
 async function readBranchConfig(repo: Repo, branch: string): Promise<BranchConfig> {
-  const { stdout } = await git(repo, ['config', '-z', '--get-regexp', '^(remote|branch)\\.'], { expect: [0, 1] });
-  const found: BranchConfig = { remotes: [], remote: undefined, merge: undefined, pushRemote: undefined };
+  const { stdout } = await git(repo, ['config', '-z', '--get-regexp', '^(remote|branch|gitted)\\.'], { expect: [0, 1] });
+  const found: Omit<BranchConfig, 'containers'> = { remotes: [], remote: undefined, merge: undefined, pushRemote: undefined };
   let pushDefault: string | undefined;
+  const containers = new Set<string>();
   for (const entry of splitNul(stdout)) {
     const text = Buffer.from(entry, 'latin1').toString('utf8');
     const newline = text.indexOf('\n');
@@ -51,26 +54,29 @@ async function readBranchConfig(repo: Repo, branch: string): Promise<BranchConfi
     const [key, value] = [text.slice(0, newline), text.slice(newline + 1)];
     const remote = /^remote\.(.+)\.(url|pushurl)$/s.exec(key)?.[1];
     if (remote !== undefined && !found.remotes.includes(remote)) found.remotes.push(remote);
+    const container = /^gitted\.(.+)\.driver$/s.exec(key)?.[1];
+    if (container !== undefined) containers.add(container);
     if (key === 'remote.pushdefault') pushDefault = value;
     // The last entry wins, as in git.
     if (key === `branch.${branch}.remote`) found.remote = value;
     if (key === `branch.${branch}.pushremote`) found.pushRemote = value;
     if (key === `branch.${branch}.merge` && value.startsWith('refs/heads/')) found.merge = value.slice('refs/heads/'.length);
   }
-  return { ...found, pushRemote: found.pushRemote ?? pushDefault };
+  const remotes = found.remotes.filter((name) => !containers.has(name));
+  return { ...found, remotes, containers, pushRemote: found.pushRemote ?? pushDefault };
 }
 
 /**
  * Where `branch` (short name) is published: on each of the configured remotes,
  * else where the person's own `git push` would send it (branch.NAME.pushRemote,
- * remote.pushDefault), else its upstream, else `origin`, else the only remote.
+ * remote.pushDefault), else its upstream, else `origin`, else the only remote that is no container.
  * On its upstream remote it keeps the upstream's name. Names of remotes that do
  * not exist are passed on, so that the fetch can say so.
  */
 export async function publishTargets(repo: Repo, branch: string, configured: readonly string[] | undefined): Promise<PublishTarget[]> {
   const config = await readBranchConfig(repo, branch);
   const targetOn = (remote: string): PublishTarget => ({ remote, branch: remote === config.remote ? (config.merge ?? branch) : branch });
-  if (configured !== undefined) return [...new Set(configured)].map(targetOn);
+  if (configured !== undefined) return [...new Set(configured)].filter((name) => !config.containers.has(name)).map(targetOn);
   const wanted = [config.pushRemote, config.remote, 'origin'].find((name) => name !== undefined && config.remotes.includes(name));
   const remote = wanted ?? (config.remotes.length === 1 ? config.remotes[0] : undefined);
   return remote === undefined ? [] : [targetOn(remote)];

@@ -29,8 +29,16 @@ function isMereQuestion(): boolean {
   return false;
 }
 
+/** For an agent that may not start anything: a machine that was stopped in this very moment stays so. */
+async function requireRunning(driver: Driver, { name }: Settings): Promise<void> {
+  const state = await driver.state();
+  if (state === 'stopped') throw new GitsyncError('container', `${name} is stopped.`, { hint: `gitted-client start ${name}` });
+  if (state !== 'running') throw new GitsyncError('container', `There is no machine ${name} yet.`, { hint: `git push ${name} BRANCH` });
+}
+
 /** A push makes and starts the machine; a fetch starts it; a mere question does neither. */
 async function prepare(project: Project, driver: Driver, settings: Settings, service: Service): Promise<void> {
+  if (process.env['GITTED_START'] === 'no') await requireRunning(driver, settings);
   if (service === 'git-upload-pack') {
     const state = await driver.state();
     if (state === 'absent' || state === 'partial') throw new GitsyncError('container', `There is no machine ${settings.name} yet.`, { hint: `git push ${settings.name} BRANCH` });

@@ -8,7 +8,7 @@ export interface NotifierEvents {
 }
 
 export interface Notifier {
-  readonly kind: 'local-path' | 'ssh' | 'peer' | 'none';
+  readonly kind: 'local-path' | 'ssh' | 'peer' | 'container' | 'none';
   /** True while it would tell of a move at once; otherwise the remote has to be polled. */
   readonly live: boolean;
   /** Tries again now, where it waits to do so (the network came up, say). */

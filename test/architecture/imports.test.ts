@@ -12,7 +12,7 @@ const mayImport: Record<string, string[]> = {
   agent: ['git', 'watch', 'remote', 'gitted', 'gidit', 'config', 'core', 'process'],
   gitted: ['git', 'core', 'config', 'process'],
   gidit: ['git', 'core', 'config', 'process'],
-  remote: ['git', 'watch', 'gidit', 'core', 'config', 'process'],
+  remote: ['git', 'watch', 'gitted', 'gidit', 'core', 'config', 'process'],
   git: ['core', 'process'],
   watch: ['core', 'process'],
   config: ['core'],

@@ -50,6 +50,7 @@ describe('taking a directory out of the text', () => {
     ['[gitsync]\nwork_dir = /x /x/ /a\n[repo /x]\nsign = yes\n', '[gitsync]\nwork_dir = /a\n'],
     ['[repo /a]\nsign = yes\n\n# about x\n[repo /x]\n# why\nquiet = 1s\n#hooks = yes\n\n# about b\n[repo /b]\n', '[repo /a]\nsign = yes\n\n# about x\n\n# about b\n[repo /b]\n'],
     ['[repo /x]\nquiet = 1s\n# about b\n[repo /b]\n', '# about b\n[repo /b]\n'],
+    ['[gitsync]\nwork_dir = /x, /a\n[container wiki]\nrepo = /x\npush = manual\n[container wiki]\nrepo = /a\n', '[gitsync]\nwork_dir = /a\n[container wiki]\nrepo = /a\n'],
     ['[repo /a]\n\n[repo /x]\nquiet = 1s\n\n[repo /b]\n', '[repo /a]\n\n[repo /b]\n'],
   ])('%j loses nothing else', (text, expected) => expect(drop(text, '/x')).toBe(expected));
 

@@ -137,3 +137,34 @@ describe('checkDirectory', () => {
     expect(check).toEqual({ trouble: { message: `${directory} does not answer`, expected: 'a directory that can be read', hint: 'is its server down?' } });
   });
 });
+
+describe('containers', () => {
+  const registered = (...names: string[]): string => {
+    const repo = tempRepo();
+    for (const name of names) sh(repo, 'config', `gitted.${name}.driver`, 'local');
+    return repo;
+  };
+
+  test('are taken where gitted-client registered them, also for a linked work tree', async () => {
+    const repo = registered('wiki');
+    sh(repo, 'commit', '-q', '--allow-empty', '-m', 'first');
+    const linked = join(tempDir(), 'linked');
+    sh(repo, 'worktree', 'add', '-q', linked);
+    for (const path of [repo, linked]) {
+      const { repos, problems } = await load(`[repo ${path}]\n[container wiki]\nrepo = ${path}\ndriver = local\n`);
+      expect(problems).toEqual([]);
+      expect(repos[0]?.containers.map(({ name }) => name)).toEqual(['wiki']);
+    }
+  });
+
+  test('that are not there, or of another kind, are named with what helps, and stop neither the repository nor the others', async () => {
+    const repo = registered('wiki', 'shop');
+    const { repos, problems } = await load(`[repo ${repo}]\n[container wiky]\nrepo = ${repo}\n[container feed]\nrepo = ${repo}\ndriver = local\n[container shop]\nrepo = ${repo}\ndriver = lxc\n[container wiki]\nrepo = ${repo}\n`);
+    expect(repos[0]?.containers.map(({ name }) => name)).toEqual(['wiki']);
+    expect(problems.map((problem) => formatProblem(problem).replace(/^.*?:(\d+): /, '$1: ').replaceAll(repo, 'REPO'))).toEqual([
+      '2: REPO has no container "wiky"; expected one of wiki, shop; did you mean "wiki"?',
+      '4: REPO has no container "feed"; expected one of wiki, shop; to make it: cd REPO && gitted-client init feed --driver local',
+      '7: driver: "shop" is of kind local, not lxc; expected local; see git -C REPO config gitted.shop.driver',
+    ]);
+  });
+});

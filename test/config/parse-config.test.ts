@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { defaultRepoConfig, isUsable, type Config, type RepoConfig } from '../../src/config/config.ts';
+import { defaultContainerConfig, defaultRepoConfig, isUsable, type Config, type RepoConfig } from '../../src/config/config.ts';
 import { formatProblem } from '../../src/config/config-problem.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { quoteWord } from '../../src/config/words.ts';
@@ -29,6 +29,19 @@ const valid: Record<string, { repos: (Partial<RepoConfig> & { path: string })[];
   'other-tools.ini': { repos: [{ path: '/home/me/Notes', line: 3, quietMs: 2000, hooks: true }], notify: false },
   'windows.ini': { repos: [{ path: '/home/me/Notes', line: 2, quietMs: 1000 }, { path: '/home/me/Übung', line: 2, quietMs: 1000 }, { path: '/home/me/笔记', line: 3, quietMs: 1000 }] },
   'latin1-comment.ini': { repos: [{ path: '/home/me/Notes', line: 3 }] },
+  'containers.ini': {
+    repos: [
+      { path: '/home/me/Notes', line: 2, containers: [{ ...defaultContainerConfig('wiki'), line: 19, push: { kind: 'manual' }, pull: { kind: 'manual' } }] },
+      {
+        path: '/home/me/Articles',
+        line: 2,
+        containers: [
+          { name: 'wiki', line: 4, branch: 'live', driver: 'lxc', push: { kind: 'debounce', quietMs: 2000 }, pull: { kind: 'every', everyMs: 600_000 }, exportPoints: ['/var/www/uploads', '/etc/nginx'], start: true },
+          { ...defaultContainerConfig('wiki-test'), line: 13, push: { kind: 'cron', expression: '*/10 * * * *' }, pull: { kind: 'cron', expression: '0 3 * * *' } },
+        ],
+      },
+    ],
+  },
   'repo-sections.ini': {
     repos: [
       { path: '/home/me/Notes', line: 2, quietMs: 2000, conflict: [{ glob: undefined, policy: 'ours' }] },
@@ -71,8 +84,14 @@ describe('a valid config', () => {
     expect(repoOf('[repo /a]\n')).toEqual({
       path: '/a', line: 1, branch: undefined, remotes: undefined, quietMs: 300, maxDelayMs: 15_000, pollMs: 60_000, schedule: undefined,
       conflict: [{ glob: undefined, policy: 'copies' }], maxFileSizeBytes: 50_000_000, maxBatchBytes: 1_000_000_000, message: undefined,
-      hooks: false, sign: false, fullScanMs: 900_000, keepMs: 7_776_000_000, secrets: true,
+      hooks: false, sign: false, fullScanMs: 900_000, keepMs: 7_776_000_000, secrets: true, containers: [],
     });
+  });
+
+  test('gives a container the documented defaults', () => {
+    expect(repoOf('[repo /a]\n[container box]\nrepo = /a\n').containers).toEqual([
+      { name: 'box', line: 2, branch: undefined, driver: undefined, push: { kind: 'debounce', quietMs: 5_000 }, pull: { kind: 'every', everyMs: 300_000 }, exportPoints: [], start: false },
+    ]);
   });
 
   test('never caps the wait below the quiet time', () => expect(repoOf('[repo /a]\nquiet = 1m\n').maxDelayMs).toBe(60_000));

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { defaultRepoConfig, type Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/parse-config.ts';
 import { renderExample, renderHelp, renderTables } from '../../src/config/render.ts';
-import { schema, type Row } from '../../src/config/schema.ts';
+import { rowsOf, schema, type Row } from '../../src/config/schema.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const parse = (text: string): Config => parseConfig(text, 'test.ini', '/home/me');
@@ -31,9 +31,12 @@ describe('the schema', () => {
     for (const line of renderHelp().split('\n')) expect(line.length).toBeLessThanOrEqual(92);
   });
 
-  test('has each key once', () => expect(new Set(rows.map(({ key }) => key)).size).toBe(rows.length));
+  test('has each key once in its section, and once in [gitsync]', () => {
+    expect(new Set(rows.map(({ section, key }) => `${section} ${key}`)).size).toBe(rows.length);
+    expect(new Set(rowsOf('gitsync').map(({ key }) => key)).size).toBe(rowsOf('gitsync').length);
+  });
 
-  test.each(rows.filter((row) => row.default !== ''))('$key: what is written as its default is its default', (row) => {
+  test.each(rows.filter((row) => row.default !== '' && row.section !== 'container'))('$key: what is written as its default is its default', (row) => {
     const written = row.default === undefined ? '' : `${row.key} = ${row.default}`;
     const { repos, problems, logLevel, notify } = parse(`[gitsync]\nwork_dir = /a\n${written}\n`);
     expect({ repos, problems, logLevel, notify }).toEqual({ repos: [{ ...defaultRepoConfig('/a'), line: 2 }], problems: [], logLevel: 'info', notify: true });
@@ -52,5 +55,6 @@ describe('the example file', () => {
     expect(problems).toEqual([]);
     expect(repos[1]).toMatchObject({ path: '/home/me/Articles', branch: 'main', remotes: ['origin', 'backup'], schedule: '*/15 * * * *', message: '{host}: {summary}', quietMs: 300 });
     expect(repos[1]?.conflict).toHaveLength(3);
+    expect(repos[1]?.containers).toMatchObject([{ name: 'wiki', branch: 'main', driver: 'lxc', exportPoints: ['/var/www/uploads', '/etc/nginx'] }]);
   });
 });

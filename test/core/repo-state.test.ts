@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { RawPath } from '../../src/core/raw-path.ts';
+import type { RemoteSetup } from '../../src/core/remote-state.ts';
+import { ordinaryTriggers } from '../../src/core/remote-triggers.ts';
 import { initialState as atStart, isSettled, step, wakeAtMs, type Action, type Event, type RepoSettings, type RepoState } from '../../src/core/repo-state.ts';
 
-const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, pollMs: 60_000, fullScanMs: 900_000, scheduled: false };
+const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000 };
+const ordinary = (...names: string[]): RemoteSetup[] => names.map((name) => ({ name, triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: false }) }));
 const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, ...extra });
 
 /** Without the upkeep, which would only be one more reason to wake up. */
@@ -21,12 +24,12 @@ function feed(state: RepoState, events: readonly Event[], nowMs: number): [RepoS
 }
 
 function settledState(): RepoState {
-  return feed(initialState(settings, ['origin'], 0), [{ type: 'tick' }, captured('c1'), { type: 'fetched', remote: 'origin', tip: 'c1' }], 0)[0];
+  return feed(initialState(settings, ordinary('origin'), 0), [{ type: 'tick' }, captured('c1'), { type: 'fetched', remote: 'origin', tip: 'c1' }], 0)[0];
 }
 
 describe('one repository', () => {
   test('starts with a look at everything, then at the remote', () => {
-    const [first, capture] = feed(initialState(settings, ['origin'], 0), [{ type: 'tick' }], 0);
+    const [first, capture] = feed(initialState(settings, ordinary('origin'), 0), [{ type: 'tick' }], 0);
     expect(capture).toMatchObject({ type: 'capture', scan: 'all' });
     const [second, fetch] = feed(first, [captured('c1')], 10);
     expect(fetch).toEqual({ type: 'fetch', remote: 'origin' });
@@ -92,7 +95,7 @@ describe('one repository', () => {
   });
 
   test('trouble with one remote does not stop another', () => {
-    let [state, action] = feed(initialState(settings, ['bad', 'good'], 0), [{ type: 'tick' }, captured('c1')], 0);
+    let [state, action] = feed(initialState(settings, ordinary('bad', 'good'), 0), [{ type: 'tick' }, captured('c1')], 0);
     expect(action).toEqual({ type: 'fetch', remote: 'bad' });
     [state, action] = feed(state, [{ type: 'remote-failed', remote: 'bad', failure: { kind: 'offline', sentence: 's', hint: undefined }, retry: 'backoff', random: 0 }], 10);
     expect(action).toEqual({ type: 'fetch', remote: 'good' });
@@ -123,12 +126,12 @@ describe('one repository', () => {
   });
 
   test('with a schedule, remote work waits for its time', () => {
-    const scheduled = { ...settings, scheduled: true };
-    const [state, action] = feed(initialState(scheduled, ['origin'], 0), [{ type: 'tick' }], 0);
+    const scheduled = [{ name: 'origin', triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: true }) }];
+    const [state, action] = feed(initialState(settings, scheduled, 0), [{ type: 'tick' }], 0);
     expect(action).toMatchObject({ type: 'capture' });
     const [after, next] = feed(state, [captured('c1')], 10);
     expect(next).toBeUndefined();
-    const [, fetch] = feed(after, [{ type: 'schedule' }], 20);
+    const [, fetch] = feed(after, [{ type: 'schedule', what: 'both' }], 20);
     expect(fetch).toEqual({ type: 'fetch', remote: 'origin' });
   });
 });
@@ -170,7 +173,7 @@ describe('property: whatever happens in whatever order', () => {
     const script = fc.array(fc.record({ event: outside, wait: fc.integer({ min: 0, max: 5_000 }), luck: fc.double({ min: 0, max: 1, noNaN: true }) }), { maxLength: 80 });
     fc.assert(
       fc.property(script, (steps) => {
-        let state = atStart(settings, ['one', 'two'], 0);
+        let state = atStart(settings, ordinary('one', 'two'), 0);
         const world = { local: 1, remotes: { one: 0, two: 0 } as Record<string, number> };
         let now = 0;
         let running: Action | undefined;

@@ -1,12 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import { newRemote, type RemoteState } from '../../src/core/remote-state.ts';
+import { ordinaryTriggers } from '../../src/core/remote-triggers.ts';
 import { formatAge, judgeStatus, type StatusFacts } from '../../src/core/status.ts';
 
 const now = 1_000_000_000;
-const remote = (change: Partial<RemoteState> = {}): StatusFacts['remotes'][number] => ({ name: 'origin', branch: 'main', state: { ...newRemote(0), tip: 'c1', lastSyncMs: now - 120_000, ...change } });
+const remote = (change: Partial<RemoteState> = {}): StatusFacts['remotes'][number] => ({ name: 'origin', branch: 'main', state: { ...newRemote(0, { triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: false }) }), tip: 'c1', lastSyncMs: now - 120_000, ...change } });
 const facts = (change: Partial<StatusFacts> = {}): StatusFacts => ({
   path: '/home/me/Notes', branch: 'main', nowMs: now, unavailable: undefined, captureError: undefined, pausedUntilMs: 0, standsStill: undefined, dirty: false, local: 'c1',
-  remotes: [remote()], unpublished: 0, held: [], blocked: [], failed: [], nested: [], movedSubmodules: [], conflicts: [], watchProblem: undefined, agentRuns: true, ...change,
+  remotes: [remote()], containers: [], unpublished: 0, held: [], blocked: [], failed: [], nested: [], movedSubmodules: [], conflicts: [], watchProblem: undefined, agentRuns: true, ...change,
 });
 
 describe('the verdict on a repository', () => {

@@ -1,0 +1,97 @@
+/** A container as a remote: whether it runs, and git's talk with it, with failures in its own words. */
+import { readContainerWords } from '../core/container-words.ts';
+import { GitsyncError } from '../errors.ts';
+import { fetchBranch, type FetchOutcome } from '../git/fetch.ts';
+import type { Repo } from '../git/git.ts';
+import { publishBranch } from '../git/publish.ts';
+import type { PublishTarget } from '../git/remotes.ts';
+import type { RemoteStepOptions } from '../git/remote-step.ts';
+import type { Driver, MachineState } from '../gitted/driver.ts';
+import { driverOf } from '../gitted/drivers.ts';
+import { findProject, type Project } from '../gitted/project.ts';
+import { readSettings, type Settings } from '../gitted/settings.ts';
+
+/** A registered container. */
+export interface Container {
+  project: Project;
+  settings: Settings;
+  driver: Driver;
+}
+
+/** What was seen of a machine, and when. */
+export interface MachineView {
+  state: MachineState;
+  address: string | undefined;
+  atMs: number;
+}
+
+/** Why there is nobody to talk to. */
+export type Away = { kind: 'away'; state: Exclude<MachineState, 'running'> };
+
+/** Exports and imports of large databases are silent for long. */
+const idleTimeoutMs = 20 * 60_000;
+
+/** @throws GitsyncError `config` when it is not registered */
+export async function openContainer(repo: Repo, name: string): Promise<Container> {
+  const project = await findProject(repo.workTree);
+  const settings = await readSettings(project, name);
+  return { project, settings, driver: driverOf(project, settings) };
+}
+
+/** One look at the machine; nothing is started for it. */
+export async function lookAt({ driver }: Container, nowMs: number): Promise<MachineView> {
+  const state = await driver.state();
+  return { state, address: state === 'running' ? await driver.address() : undefined, atMs: nowMs };
+}
+
+function optionsFor(start: boolean, signal: AbortSignal): RemoteStepOptions {
+  return {
+    signal, idleTimeoutMs, explain,
+    // The machine may be stopped between our look and git's.
+    ...(start ? {} : { env: { GITTED_START: 'no' } }),
+  };
+}
+
+function explain(stderr: string): GitsyncError | undefined {
+  const words = readContainerWords(stderr);
+  if (words === undefined) return undefined;
+  return new GitsyncError(words.kind === 'locked' ? 'locked' : 'container', words.sentence, words.hint === undefined ? {} : { hint: words.hint });
+}
+
+/** Fetches the branch, which exports what changed inside first. @throws GitsyncError `container` in the container's words */
+export async function fetchFromContainer(repo: Repo, container: Container, target: PublishTarget, options: { start: boolean; signal: AbortSignal }): Promise<FetchOutcome | Away> {
+  const state = await container.driver.state();
+  // A fetch never makes a machine.
+  if (state === 'absent' || state === 'partial' || (state === 'stopped' && !options.start)) return { kind: 'away', state };
+  return fetchBranch(repo, target, optionsFor(options.start, options.signal));
+}
+
+export type ContainerPush =
+  | { kind: 'pushed' }
+  /** It has newer state: fetch, integrate, push again. */
+  | { kind: 'rejected' }
+  /** It could not make the commit live; all is as it was. */
+  | { kind: 'import-failed'; sentence: string; hint: string | undefined }
+  | Away;
+
+/** Pushes the commit, which becomes the live state. @throws GitsyncError `container` when it did not come to that */
+export async function pushToContainer(repo: Repo, container: Container, target: PublishTarget, commit: string, options: { start: boolean; make: boolean; signal: AbortSignal }): Promise<ContainerPush> {
+  const state = await container.driver.state();
+  const isAway = state !== 'running' && !(state === 'stopped' ? options.start : options.make);
+  if (isAway) return { kind: 'away', state };
+  let refusal: { sentence: string; hint: string | undefined } | undefined;
+  const outcome = await publishBranch(repo, target, commit, {
+    ...optionsFor(options.start || options.make, options.signal),
+    readRefusal(stderr) {
+      const words = readContainerWords(stderr);
+      if (words?.kind === 'changed') return { kind: 'rejected' };
+      const error = explain(stderr);
+      if (words?.kind === 'refused') refusal = { sentence: words.sentence, hint: words.hint };
+      if (words?.kind !== 'refused' && error !== undefined) throw error;
+      return undefined;
+    },
+  });
+  if (outcome.kind === 'rejected') return { kind: 'rejected' };
+  if (outcome.kind === 'refused') return { kind: 'import-failed', ...(refusal ?? { sentence: outcome.reason, hint: outcome.error.hint }) };
+  return { kind: 'pushed' };
+}
