@@ -3,9 +3,12 @@ import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { gitAnywhere } from '../git/git.ts';
 
-/** All values of `gidit.*`, by lower-case name without the prefix; the last of several is the one that counts. */
-export async function readGiditConfig(): Promise<Map<string, string[]>> {
-  const { stdout } = await gitAnywhere(['config', '--null', '--get-regexp', '^gidit\\.'], homedir(), { expect: [0, 1] });
+/**
+ * All values of `gidit.*`, by lower-case name without the prefix; the last of several is the one that counts.
+ * @param directory within a repository that repository's own settings count too.
+ */
+export async function readGiditConfig(directory = homedir()): Promise<Map<string, string[]>> {
+  const { stdout } = await gitAnywhere(['config', '--null', '--get-regexp', '^gidit\\.'], directory, { expect: [0, 1] });
   const values = new Map<string, string[]>();
   for (const entry of stdout.toString('utf8').split('\0').filter((text) => text !== '')) {
     const end = entry.indexOf('\n');

@@ -1,0 +1,5 @@
+/** git-gidit: arguments to exit code. */
+import { runGitGidit } from './gidit/git-gidit.ts';
+import { endWith } from './program-end.ts';
+
+endWith(runGitGidit(process.argv.slice(2)));
