@@ -5,24 +5,21 @@ import { GitsyncError } from '../errors.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run } from '../process/run.ts';
 import { createFromArchive, ensureBase } from './base-image.ts';
-import { ensureBridge } from './bridge.ts';
+import { withBaseLock } from './base-lock.ts';
+import { bridgeTrouble, ensureBridge } from './bridge.ts';
 import type { Driver, ExecOptions, MachineState } from './driver.ts';
-import { isRoot, lxc, lxcEnvironment, lxcPath, wordsOf } from './lxc.ts';
+import { isRoot, lxc, lxcEnvironment, lxcPath, markerOf, removeFiles, wordsOf } from './lxc.ts';
 import { waitUntilReady } from './ready.ts';
 import { detail, secondsSince } from './report.ts';
 
 const insideEnvironment = ['-v', 'HOME=/root', '-v', 'USER=root', '-v', 'LANG=C.UTF-8', '-v', 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'];
-
-/** Marks a container whose making has begun, so that a partial one is known to be ours. */
-const markerOf = (path: string, container: string): string => join(path, `.${container}.gitted-creating`);
 
 async function clearPartial(path: string, container: string): Promise<void> {
   if (!existsSync(markerOf(path, container))) {
     throw new GitsyncError('container', `The container ${container} is left over from a lxc-create that was cut off, and not ours.`, { hint: `rm -r ${join(path, container)}` });
   }
   detail(`${container} was left half made; clearing it away`);
-  if (isRoot()) rmSync(join(path, container), { recursive: true, force: true });
-  else await run('lxc-usernsexec', ['--', 'rm', '-rf', '--', join(path, container)], { env: lxcEnvironment() });
+  await removeFiles(join(path, container));
 }
 
 /** An overlay over the base, else a copy of it, else its archive once more. */
@@ -68,7 +65,8 @@ export function lxcDriver(container: string, type: { distribution: string; relea
     },
     async start() {
       if ((await state()) === 'running') return;
-      if (isRoot()) await ensureBridge();
+      // Two at once would take each other's bridge down again.
+      if (isRoot() && bridgeTrouble() !== undefined) await withBaseLock(await lxcPath(), ensureBridge);
       const result = await lxc('start', ['-n', container, '-d'], { expect: [0, 1], timeoutMs: 60_000 });
       if (result.exitCode !== 0) {
         const loud = await lxc('start', ['-n', container, '-F', '-l', 'ERROR', '-o', '/dev/stderr'], { expect: [0, 1], timeoutMs: 20_000 }).catch(() => result);

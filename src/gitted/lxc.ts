@@ -1,4 +1,6 @@
 /** Running the LXC tools. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run, type RunResult } from '../process/run.ts';
@@ -42,4 +44,13 @@ export async function lxc(tool: string, args: readonly string[], options: LxcOpt
 /** The directory that the tools keep containers in. */
 export async function lxcPath(): Promise<string> {
   return (await lxc('config', ['lxc.lxcpath'])).stdout.toString('utf8').trim();
+}
+
+/** Marks a container whose making has begun, so that a partial one is known to be ours. */
+export const markerOf = (path: string, container: string): string => join(path, `.${container}.gitted-creating`);
+
+/** Removes a container's files; those of a normal user's container belong to other ids. */
+export async function removeFiles(directory: string): Promise<void> {
+  if (isRoot()) rmSync(directory, { recursive: true, force: true });
+  else await run('lxc-usernsexec', ['--', 'rm', '-rf', '--', directory], { env: lxcEnvironment() });
 }

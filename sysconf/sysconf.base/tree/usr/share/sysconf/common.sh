@@ -15,6 +15,13 @@ sysconf_apt() {
 		-o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
 }
 
+# The base image has lists of packages too, and this file says how old they are.
+sysconf_lists_stamp=/var/lib/sysconf/apt-updated
+
+sysconf_update_lists() {
+	sysconf_apt update && mkdir -p /var/lib/sysconf && : >"$sysconf_lists_stamp"
+}
+
 # sysconf_require_packages [-t RELEASE] PACKAGE...: installs what is missing.
 sysconf_require_packages() {
 	sysconf_release=''
@@ -29,8 +36,8 @@ sysconf_require_packages() {
 	[ "$sysconf_missing" != "" ] || return 0
 	# A run that was cut off leaves packages half configured.
 	dpkg --configure -a
-	# Lists of an old image name files that the mirror has no more.
-	[ "$(find /var/lib/apt/lists -maxdepth 1 -name '*Packages*' -mtime -1 2>/dev/null | head -n 1)" != "" ] || sysconf_apt update
+	# Lists that are older name files that the mirror has no more; younger ones spare a download.
+	[ "$(find "$sysconf_lists_stamp" -mtime -1 2>/dev/null)" != "" ] || sysconf_update_lists
 	sysconf_attempt=1
 	# shellcheck disable=SC2086
 	until sysconf_apt install --no-install-recommends ${sysconf_release:+-t "$sysconf_release"} $sysconf_missing; do
@@ -38,7 +45,7 @@ sysconf_require_packages() {
 		sysconf_attempt=$((sysconf_attempt + 1))
 		sleep 2
 		dpkg --configure -a || :
-		sysconf_apt update || :
+		sysconf_update_lists || :
 	done
 }
 
