@@ -105,7 +105,7 @@ const rows: readonly Row[] = [
   { usage: 'destroy NAME', summary: 'save its state into this repository, then remove it (--force: remove only)', run: async (call) => destroyMachine(await openMachine(call.project, word(call, 0, 'The name')), call.options['force'] === true) },
   { usage: 'undo [NAME]', summary: 'go back to the state before the last push (again: forward)', run: undo },
   { usage: 'clone NAME NEW', summary: 'a second container with the state of the first', run: async (call) => cloneMachine(await openMachine(call.project, word(call, 0, 'The name')), word(call, 1, 'The new name')) },
-  { usage: 'scaffold', summary: 'write sysconf/ for a new project (--with postgresql,mysql,mongodb,sqlite,files)', run: async (call) => (await scaffold(call.project, (text(call.options['with']) ?? '').split(',').filter((each) => each !== ''), call.program), exitCodes.ok) },
+  { usage: 'scaffold', summary: 'write sysconf/: the profiles that sysconf/actual/deps names, or new ones (--with postgresql,mysql,mongodb,sqlite,files)', run: async (call) => (await scaffold(call.project, (text(call.options['with']) ?? '').split(',').filter((each) => each !== ''), call.program), exitCodes.ok) },
   { usage: 'doctor', summary: 'look for what a container needs on this machine, and print the commands that help', run: () => runDoctor() },
 ];
 

@@ -1,5 +1,5 @@
-/** A new project's sysconf/: the chosen profiles, a root profile, bindings, and this program. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+/** A project's sysconf/: the profiles that were chosen or that it depends on, a root profile, bindings, and this program. */
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { gitAnywhere } from '../git/git.ts';
@@ -26,13 +26,37 @@ function writeProfile(root: string, profile: string, replace: boolean): void {
   detail(`sysconf/${profile}`);
 }
 
+const wordsOf = (text: string): string[] => text.split('\n').flatMap((line) => line.replace(/#.*/, '').split(/\s+/)).filter((word) => word !== '');
+
+/** The names in a profile's `deps`: the program's own profiles as they come with it, others as they are in the tree. */
+function dependenciesOf(root: string, profile: string): string[] {
+  const own = filesOfProfile(profile);
+  if (own.length > 0) return wordsOf(own.find(({ path }) => path === 'deps')?.content.toString('utf8') ?? '');
+  if (profile !== 'actual' && !existsSync(join(root, profile))) {
+    throw new GitsyncError('config', `${root} names the profile ${profile}, which is neither there nor one that comes with this program.`, { hint: `make ${join(root, profile)}, or mend the deps that name it` });
+  }
+  const file = join(root, profile, 'deps');
+  return existsSync(file) ? wordsOf(readFileSync(file, 'utf8')) : [];
+}
+
 /** The profile and those that it depends on, dependencies first. */
-function withDependencies(profile: string, done: string[] = []): string[] {
-  if (done.includes(profile)) return done;
-  const deps = filesOfProfile(profile).find(({ path }) => path === 'deps');
-  for (const name of deps?.content.toString('utf8').split(/\s+/).filter((word) => word !== '') ?? []) withDependencies(name, done);
+function withDependencies(root: string, profile: string, done: string[] = [], way: string[] = []): string[] {
+  if (done.includes(profile) || way.includes(profile)) return done;
+  for (const name of dependenciesOf(root, profile)) withDependencies(root, name, done, [...way, profile]);
   done.push(profile);
   return done;
+}
+
+/** Names in the root profile what it does not depend on yet. */
+function addToActual(root: string, engines: readonly string[]): void {
+  const wanted = engines.length === 0 ? ['sysconf.gitted'] : engines.map((engine) => `sysconf.gitted.${engine}`);
+  const known = withDependencies(root, 'actual');
+  const missing = wanted.filter((profile) => !known.includes(profile));
+  if (missing.length === 0) return;
+  const file = join(root, 'actual/deps');
+  mkdirSync(dirname(file), { recursive: true });
+  const text = existsSync(file) ? readFileSync(file, 'utf8').replace(/(?<=.)\n?$/, '\n') : '';
+  writeFileSync(file, `${text}${missing.join('\n')}\n`);
 }
 
 /** The branch that is checked out, `master` before the first commit of an old git. */
@@ -48,9 +72,8 @@ export async function scaffold(project: Project, engines: readonly string[], pro
   if (unknown.length > 0) throw new GitsyncError('usage', `There is no profile for ${unknown.join(', ')}.`, { hint: `gitted-client scaffold --with ${listEngines().join(',')}` });
   const root = join(project.workTree, project.sysconf);
   const branch = (await currentBranch(project)).replaceAll('/', '%2f');
-  const profiles = engines.reduce<string[]>((done, engine) => withDependencies(`sysconf.gitted.${engine}`, done), withDependencies('sysconf.gitted'));
-  for (const profile of profiles) writeProfile(root, profile, true);
-  writeNew(join(root, 'actual/deps'), [...(engines.length === 0 ? ['sysconf.gitted'] : engines.map((engine) => `sysconf.gitted.${engine}`)), ''].join('\n'));
+  addToActual(root, engines);
+  for (const profile of withDependencies(root, 'actual')) if (filesOfProfile(profile).length > 0) writeProfile(root, profile, true);
   writeNew(join(root, 'type'), 'debian bookworm\n');
   for (const engine of engines) {
     const binding = filesOfProfile(`sysconf.gitted.${engine}`).find(({ path }) => path === 'binding.conf');

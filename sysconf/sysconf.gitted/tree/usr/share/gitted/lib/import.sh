@@ -23,6 +23,7 @@ import_branch() {
 	fi
 	journal_note commit
 	commit_all "$1" || return 1
+	create_missing "$1"
 	run_hooks post-import
 	[ ! -s "$var/plan" ] || say "imported in $(seconds_since "$import_started")"
 }
@@ -47,7 +48,7 @@ plan() {
 			load_binding "$1" "$name"
 			wanted=$(tree_at "$2" "$GITTED_DATA_PATH")
 			state=$(git rev-parse -q --verify "$state_ref" || :)
-			if [ "$wanted" = "" ] && [ "$state" != "" ] && [ "$state" != "$empty_tree" ]; then
+			if [ "$wanted" = "" ] && [ "$state" != "" ] && [ "$state" != "$empty_tree" ] && [ "$state" != "$(cat "$binding_dir/empty" 2>/dev/null)" ]; then
 				case " ${GITTED_ALLOW_DROP:-} " in
 				*" all "* | *" $name "*) wanted=$empty_tree ;;
 				*) fail "This push has no $GITTED_DATA_PATH any more: all of $name would be dropped. If you mean it: git push -o allow-drop=$name" ;;
@@ -208,6 +209,30 @@ take_back() {
 		) || complain "$name has the new state although the push was refused; the next pull shows it."
 	done <"$var/plan"
 	roll_back "$1"
+}
+
+# create_missing BRANCH: live state that is not there, and for which the branch has nothing, is made empty, so that an
+# application finds its database after the very first push. `empty` is the tree that stands for it: a branch without it
+# has lost nothing, and the first pull brings what was put into it.
+create_missing() {
+	list_bindings "$1" >"$var/names.bound"
+	while read -r name; do
+		(
+			load_binding "$1" "$name"
+			[ "$binding_kind" = full ] && ! git rev-parse -q --verify "$state_ref" >/dev/null || exit 0
+			[ "$(handler token)" = absent ] || exit 0
+			# The objects are not the push's.
+			unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+			code=0
+			handler create >"$var/create.said" 2>&1 || code=$?
+			[ $code -ne 2 ] || exit 0
+			[ $code -eq 0 ] && fill_live && tree=$(hash_live) || fail "$(cat "$var/create.said")"
+			printf '%s\n' "$tree" | write_file "$binding_dir/empty"
+			git update-ref "$state_ref" "$tree"
+			[ ! -f "$binding_dir/token.next" ] || mv -f "$binding_dir/token.next" "$binding_dir/token"
+			say "$GITTED_DATA_PATH: made, empty"
+		) || complain "$name could not be made; the push is through, the next one tries again."
+	done <"$var/names.bound"
 }
 
 # keep_before OLD: the state before this import, for undo. The last twenty are kept.
