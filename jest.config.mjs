@@ -16,13 +16,13 @@ export default {
     {
       ...shared,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs,torture}/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{git,watch,remote,agent,commands,docs,torture,security}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
     {
       ...shared,
       displayName: 'containers',
-      testMatch: ['<rootDir>/test/gitted/**/*.test.ts'],
+      testMatch: ['<rootDir>/test/{gitted,packages}/**/*.test.ts'],
       globalSetup: '<rootDir>/test/helpers/build-once.mjs',
     },
     {

@@ -1,10 +1,12 @@
 // Bundles each program into one self-contained file in dist/.
 import { build } from 'esbuild';
-import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { buildGittedClient } from './build-gitted.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+/** The unit files, for `gitsync service install`. */
+const units = Object.fromEntries(readdirSync(`${root}systemd`).map((name) => [name, readFileSync(`${root}systemd/${name}`, 'utf8')]));
 const programs = { gitsync: 'src/cli.ts' };
 /** Share what they have in common, and load the network only where it is needed. */
 const peerPrograms = { 'git-gidit-daemon': 'src/git-gidit-daemon.ts', 'git-remote-gidit': 'src/git-remote-gidit.ts' };
@@ -18,7 +20,7 @@ const common = {
   target: 'node20.19',
   minifySyntax: true,
   legalComments: 'none',
-  define: { __GITSYNC_VERSION__: JSON.stringify(version) },
+  define: { __GITSYNC_VERSION__: JSON.stringify(version), __GITSYNC_UNITS__: JSON.stringify(units) },
   logLevel: 'warning',
 };
 // CommonJS dependencies inside the bundle ask for `require`.

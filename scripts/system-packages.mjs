@@ -20,6 +20,13 @@ const packages = {
   mmdebstrap: 'mmdebstrap',
   // Peers sign with gpg.
   gpg: 'gnupg',
+  'systemd-notify': 'systemd',
+  // Packages: made, looked into, and what they bring for shells and readers.
+  rpmbuild: 'rpm',
+  cpio: 'cpio',
+  man: 'man-db',
+  zsh: 'zsh',
+  fish: 'fish',
   // The databases, of which the handlers' tests start servers of their own.
   sqlite3: 'sqlite3',
   mariadbd: 'mariadb-server',

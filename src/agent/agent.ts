@@ -21,6 +21,15 @@ export interface Agent {
   /** Resolves when the agent has stopped. */
   stopped: Promise<void>;
   stop(): Promise<void>;
+  /** How everything is, as the control socket answers it. */
+  status(): Promise<AgentStatus>;
+}
+
+export interface AgentHooks {
+  /** Told of the config before it is followed, at the start and whenever it changes. */
+  onConfig?(config: Config): void;
+  /** Told that some repository's status may have changed. */
+  onChange?(): void;
 }
 
 /** What `status` answers. */
@@ -41,10 +50,9 @@ export const containersAtOnce = 4;
 
 /**
  * Starts the agent for a config file and returns once every repository has its loop.
- * @param onConfig is told of the config before it is followed, at the start and whenever it changes
  * @throws GitsyncError `locked` when an agent for this file runs already, `config` when the file cannot be read.
  */
-export async function startAgent(configFile: string, log: Log, onConfig: (config: Config) => void = () => undefined): Promise<Agent> {
+export async function startAgent(configFile: string, log: Log, hooks: AgentHooks = {}): Promise<Agent> {
   const paths = runtimePaths('agent', configFile);
   const lock = await takeLock(paths.lock, `The agent for ${configFile}`);
   const slots = createSlots(workingAtOnce);
@@ -57,11 +65,15 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
   let resolveStopped: () => void = () => undefined;
   const stopped = new Promise<void>((resolve) => (resolveStopped = resolve));
 
-  const startLoop = (repo: RepoConfig): RepoLoop => startRepoLoop({ config: repo, log, slots, containerSlots, mode: 'daemon', onChange: () => safety.noteChange() });
+  const startLoop = (repo: RepoConfig): RepoLoop => startRepoLoop({ config: repo, log, slots, containerSlots, mode: 'daemon', onChange: noteChange });
+  const noteChange = (): void => {
+    safety.noteChange();
+    hooks.onChange?.();
+  };
 
   /** Brings the running loops in line with the file; a repository whose settings stayed the same is not disturbed. */
   const adoptConfig = async (next: Config): Promise<void> => {
-    onConfig(next);
+    hooks.onConfig?.(next);
     const wanted = new Map(next.repos.map((repo) => [repo.path, repo]));
     for (const [path, loop] of loops) {
       const { line: _line, ...settings } = loop.config;
@@ -180,5 +192,5 @@ export async function startAgent(configFile: string, log: Log, onConfig: (config
   }
   log.info('Watching', { repos: loops.size, config: configFile });
   void stopped.then(() => log.info('Stopped'));
-  return { stopped, stop };
+  return { stopped, stop, status: () => status([]) };
 }

@@ -16,6 +16,8 @@ interface Row {
   usage: string;
   summary: string;
   options?: readonly (readonly [flags: string, text: string])[];
+  /** The words that an argument or option may be, for the completion of shells; the command itself says what is wrong. */
+  words?: Record<string, readonly string[]>;
   /** Loaded when the command is used, so that the others start quickly. */
   run(context: Context, args: (string | string[] | undefined)[], options: Words): Promise<number>;
 }
@@ -28,6 +30,7 @@ const groups: Record<string, readonly Row[]> = {
     { usage: 'rm <path...>', summary: 'watch them no longer (nothing is deleted)', run: async (context, [paths]) => (await import('./listing.ts')).runRemove(context, paths as string[]) },
     { usage: 'list', summary: 'the watched repositories', run: async (context) => (await import('./listing.ts')).runList(context) },
     { usage: 'config', summary: 'the config file: its keys, or with --check its mistakes', options: [['--check', 'check the file'], ['-h, --help', 'the keys']], run: async (context, _args, { check }) => (await import('./config.ts')).runConfig(context, check === true) },
+    { usage: 'service <action>', words: { action: ['install', 'uninstall', 'status'] }, summary: 'install, uninstall or status: the agent as a service of your systemd, and the proof that it runs', options: [['--linger', 'start it with the machine, also without a login'], ['--once-timer', 'a timer that syncs every 15 minutes, in place of the agent']], run: async (context, [action], { linger, onceTimer }) => (await import('./service.ts')).runService(context, action as string, { linger: linger === true, onceTimer: onceTimer === true }) },
     { usage: 'demo', summary: 'two machines in a temporary place follow each other, and the story is told', run: async (context) => (await import('./demo.ts')).runDemo(context) },
   ],
   'Every day': [
@@ -39,7 +42,7 @@ const groups: Record<string, readonly Row[]> = {
   ],
   'When something waits for you': [
     { usage: 'conflicts [path...]', summary: 'files with another version beside them', run: async (context, [paths]) => (await import('./conflicts.ts')).runConflicts(context, paths as string[]) },
-    { usage: 'resolve <path>', summary: 'end a conflict', options: [['--keep <which>', 'current, copy or both']], run: async (context, [path], { keep }) => (await import('./conflicts.ts')).runResolve(context, path as string, keep as string | undefined) },
+    { usage: 'resolve <path>', words: { keep: ['current', 'copy', 'both'] }, summary: 'end a conflict', options: [['--keep <which>', 'current, copy or both']], run: async (context, [path], { keep }) => (await import('./conflicts.ts')).runResolve(context, path as string, keep as string | undefined) },
     { usage: 'allow <path>', summary: 'let a held file, or held deletions, through', run: async (context, [path]) => (await import('./held.ts')).runAllow(context, path as string) },
     { usage: 'ignore <path>', summary: 'put a path into .gitignore', run: async (context, [path]) => (await import('./held.ts')).runIgnore(context, path as string) },
     { usage: 'adopt [path]', summary: 'join a remote whose history has nothing in common with ours', options: [['--remote <name>', 'which remote']], run: async (context, [path], { remote }) => (await import('./history.ts')).runAdopt(context, path as string | undefined, remote as string | undefined) },
@@ -90,6 +93,10 @@ function addCommand(program: Command, heading: string, row: Row, start: Start): 
   for (const [flags, text] of row.options ?? []) {
     if (flags.includes('--help')) command.helpOption(false);
     command.option(flags, text);
+  }
+  for (const each of [...command.registeredArguments, ...command.options]) {
+    const known = row.words?.[each instanceof Option ? each.attributeName() : each.name()];
+    if (known !== undefined) each.argChoices = [...known];
   }
   command.action((...words: unknown[]) => {
     const args = words.slice(0, -2) as (string | string[] | undefined)[];

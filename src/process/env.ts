@@ -1,5 +1,6 @@
 /** The environment that programs of ours run in. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { findRuntimeDirectory } from './runtime-dir.ts';
 
 /** What `git rev-parse --local-env-vars` lists: inherited from a hook or helper, these point git at the wrong repository. */
 const gitLocalVariables = [
@@ -30,7 +31,7 @@ export function findSshAgent(env: NodeJS.ProcessEnv = process.env): string | und
   };
   const own = env['SSH_AUTH_SOCK'];
   if (own !== undefined && isSocket(own)) return own;
-  const runtime = env['XDG_RUNTIME_DIR'];
+  const runtime = findRuntimeDirectory(env);
   if (runtime === undefined || !existsSync(runtime)) return own;
   const known = ['ssh-agent.socket', 'openssh_agent', 'keyring/ssh', 'gcr/ssh', 'gnupg/S.gpg-agent.ssh'].map((name) => `${runtime}/${name}`);
   try {

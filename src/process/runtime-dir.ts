@@ -1,8 +1,20 @@
 /** Sockets and locks of running programs: in a directory that only its owner may enter. */
 import { createHash } from 'node:crypto';
-import { lstatSync, mkdirSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { GitsyncError } from '../errors.ts';
+
+/**
+ * The person's runtime directory: what the environment says, else what the login
+ * manager made. Cron jobs and `su` have the second, a service has both, and
+ * they must meet at the same socket.
+ */
+export function findRuntimeDirectory(env: NodeJS.ProcessEnv = process.env): string | undefined {
+  const named = env['XDG_RUNTIME_DIR'];
+  if (named !== undefined && named !== '') return named;
+  const usual = `/run/user/${process.getuid?.()}`;
+  return statSync(usual, { throwIfNoEntry: false })?.uid === process.getuid?.() ? usual : undefined;
+}
 
 /** A unix socket's path must fit into `sockaddr_un` (unix(7): 108 bytes with the final NUL). */
 const maxSocketPathBytes = 107;
@@ -24,8 +36,8 @@ function securePrivateDirectory(path: string): string {
 /** The socket and lock of the program `kind` that works with a file or directory; the same one always gives the same names. */
 export function runtimePaths(kind: string, worksWith: string, env: NodeJS.ProcessEnv = process.env): { socket: string; lock: string } {
   const name = `${kind}-${shortHash(worksWith)}`;
-  const runtime = env['XDG_RUNTIME_DIR'];
-  const preferred = runtime === undefined || runtime === '' ? undefined : `${runtime}/gitsync`;
+  const runtime = findRuntimeDirectory(env);
+  const preferred = runtime === undefined ? undefined : `${runtime}/gitsync`;
   const fits = preferred !== undefined && Buffer.byteLength(`${preferred}/${name}.sock`) <= maxSocketPathBytes;
   const fallback = `${tmpdir()}/gitsync-${process.getuid?.() ?? 0}${preferred === undefined ? '' : `-${shortHash(preferred)}`}`;
   const directory = securePrivateDirectory(fits ? preferred : fallback);
