@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { renderBash, renderFish, renderZsh } from './completions.mjs';
-import { renderConfig, renderFromHelp, renderGitsync } from './man-pages.mjs';
+import { renderConfig, renderFromHelp, renderGitsync, renderRemoteHelper } from './man-pages.mjs';
 
 const root = new URL('..', import.meta.url).pathname;
 const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -17,8 +17,8 @@ const programs = Object.keys(manifest.bin);
 const target = resolve(process.argv[2] ?? `${root}build`);
 const name = `gitsync-${version}`;
 
-/** Helpers that git starts, and second names: who looks for them finds the program that they belong to. */
-const aliases = { 'glxc-client': 'gitted-client', 'git-remote-gitted': 'gitted-client', 'git-remote-gidit': 'git-gidit' };
+/** Second names: who looks for one finds the program that it belongs to. */
+const aliases = { 'glxc-client': 'gitted-client' };
 
 /** When the source was last changed, so that the same source makes the same packages. */
 function sourceSeconds() {
@@ -46,10 +46,11 @@ function writeReference(stage) {
   mkdirSync(`${stage}/completions`);
   writeFileSync(`${stage}/man/man1/gitsync.1`, renderGitsync(root, version));
   writeFileSync(`${stage}/man/man5/gitsync.5`, renderConfig(version));
-  for (const program of programs.filter((each) => each !== 'gitsync')) {
-    const alias = aliases[program];
-    writeFileSync(`${stage}/man/man1/${program}.1`, alias !== undefined && programs.includes(alias) ? `.so man1/${alias}.1\n` : renderFromHelp(root, program, version));
-  }
+  const renderPage = (program) => {
+    if (aliases[program] !== undefined) return `.so man1/${aliases[program]}.1\n`;
+    return program.startsWith('git-remote-') ? renderRemoteHelper(program, version) : renderFromHelp(root, program, version);
+  };
+  for (const program of programs.filter((each) => each !== 'gitsync')) writeFileSync(`${stage}/man/man1/${program}.1`, renderPage(program));
   for (const [shell, render] of Object.entries({ bash: renderBash, zsh: renderZsh, fish: renderFish })) writeFileSync(`${stage}/completions/gitsync.${shell}`, render());
 }
 
@@ -86,7 +87,7 @@ function settle(directory, seconds) {
 
 function makeTarball(work, seconds) {
   const file = join(target, `${name}.tar.gz`);
-  execFileSync('sh', ['-c', 'tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$1" --format=gnu "$2" | gzip -9n >"$3"', 'sh', String(seconds), name, file], { cwd: work });
+  execFileSync('sh', ['-c', 'tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$1" --format=gnu "$2" | gzip -6n >"$3"', 'sh', String(seconds), name, file], { cwd: work });
   return file;
 }
 

@@ -55,3 +55,10 @@ export function renderFromHelp(root, program, version) {
   const what = first.replace(new RegExp(`^(usage: )?${program}:? *`, 'i'), '').replace(/\.$/, '') || 'part of gitsync';
   return finish([...heading(program, 1, version, what), '.SH DESCRIPTION', '.nf', roff(rest.join('\n').replace(/^\n+/, '')), '.fi', ...seeAlso('gitsync(1)', 'git(1)')]);
 }
+
+/** A program that nobody types. */
+export function renderRemoteHelper(program, version) {
+  const scheme = program.replace('git-remote-', '');
+  const text = `git starts this program by itself, for remotes whose URL begins with ${scheme}::. See gitremote-helpers(7) for what they say to each other.`;
+  return finish([...heading(program, 1, version, `remote helper of git for ${scheme}:: URLs`), '.SH DESCRIPTION', roff(text), ...seeAlso('gitsync(1)', 'gitremote-helpers(7)')]);
+}
