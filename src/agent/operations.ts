@@ -9,6 +9,8 @@ import { GitsyncError } from '../errors.ts';
 import { rawFromText, rawToDisplay, rawToText, splitNul, splitRaw, joinRaw, type RawPath } from '../core/raw-path.ts';
 import { shellQuote } from '../core/shell-quote.ts';
 import type { CaptureReport } from '../git/capture.ts';
+import { filesRule, isFilesManifest, placeOfRows, putRows, ruleFor } from '../core/rows-merge.ts';
+import { readBlobs } from '../git/merge-blobs.ts';
 import { commitTree } from '../git/commit.ts';
 import { listConflictCopies } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
@@ -75,16 +77,28 @@ export async function resolveConflict(session: RepoSession, pathText: string, ke
     const entry = entries.get(copy);
     if (entry === undefined) continue;
     edits.set(copy, null);
-    if (keep === 'copy') edits.set(original, entry);
+    if (keep === 'copy') edits.set(original, await takeCopy(session, head, original, entry));
     if (keep === 'both') edits.set(plainName(original, copy), entry);
   }
   await commitEdit(session, branch, edits, `Resolve ${rawToDisplay(path)}: keep ${keep}`);
   return { resolved: copies.map(({ copy }) => rawToText(copy)) };
 }
 
+/** What the path becomes when its copy is taken: the copy; where that holds rows only, the file with those rows in their places. */
+async function takeCopy({ repo }: RepoSession, head: string, original: RawPath, copy: Entry): Promise<Entry> {
+  const place = placeOfRows(original);
+  const names = [`${head}:${original}`, copy.oid, ...(place === undefined ? [] : [`${head}:${place.manifest}`])];
+  const [present, rows, manifest = ''] = (await readBlobs(repo, names)).map((blob) => blob?.toString('latin1'));
+  const rule = place === undefined ? (isFilesManifest(rows ?? '') ? filesRule : undefined) : ruleFor(manifest, place.table);
+  const text = rule === undefined || present === undefined || rows === undefined ? undefined : putRows(present, rows, rule);
+  if (text === undefined) return copy;
+  return { mode: copy.mode, oid: await gitText(repo, ['hash-object', '-w', '--stdin'], { input: Buffer.from(text, 'latin1') }) };
+}
+
 /** `notes.conflict-20261120-101500-desk-93513af.md` kept for good is `notes (desk 93513af).md`. */
 function plainName(original: RawPath, copy: RawPath): RawPath {
-  const { directory, name } = splitRaw(original);
+  const { name } = splitRaw(original);
+  const { directory } = splitRaw(copy);
   const label = /\.conflict-\d{8}-\d{6}-(.+?)-([0-9a-f]{7,})/.exec(splitRaw(copy).name);
   const dot = name.lastIndexOf('.') > 0 ? name.lastIndexOf('.') : name.length;
   return joinRaw(directory, `${name.slice(0, dot)} (${label?.[1] ?? 'copy'} ${label?.[2] ?? ''})${name.slice(dot)}`);

@@ -51,11 +51,18 @@ function cutBytes(name: string, maxBytes: number): string {
   return name.slice(0, isContinuation(end) ? maxBytes : end);
 }
 
+/**
+ * Where copies go whose file lies in exported live state: beside it, they would
+ * be files that do not belong, and the import of everything there would fail.
+ */
+export const asideDirectory = 'gitsync-conflicts';
+
 /** The path that a conflict copy is a copy of (however often it was copied); any other path as it is. */
 export function originalOfCopy(path: RawPath): RawPath {
   const { directory, name } = splitRaw(path);
   const original = name.replace(copyMark, '');
-  return original === '' || original === name ? path : joinRaw(directory, original);
+  if (original === '' || original === name) return path;
+  return joinRaw((directory === asideDirectory ? '' : directory.startsWith(`${asideDirectory}/`) ? directory.slice(asideDirectory.length + 1) : directory) as RawPath, original);
 }
 
 /** Whether the name is that of a conflict copy. */
@@ -64,15 +71,16 @@ export function isConflictCopy(path: RawPath): boolean {
 }
 
 /**
- * The path for a conflict copy, beside the original.
+ * The path for a conflict copy, beside the original, or `aside` under the same path in a directory of its own.
  * @param attempt 0 for the usual name; higher where that one is taken by other
  *   content: more digits of the object id, then a counter.
  */
-export function conflictCopyPath(source: CopySource, attempt = 0): RawPath {
+export function conflictCopyPath(source: CopySource, attempt = 0, aside = false): RawPath {
   const { directory, name } = splitRaw(originalOfCopy(source.path));
   const { stem, extension } = splitExtension(name);
   const digits = [7, 16][attempt] ?? source.oid.length;
   const counter = attempt > 2 ? `-${attempt - 1}` : '';
   const tail = `.conflict-${formatTime(source.timeSeconds)}-${sanitizeHost(source.host)}-${source.oid.slice(0, digits)}${counter}${extension}`;
-  return joinRaw(directory, cutBytes(stem, maxNameBytes - tail.length) + tail);
+  const place = aside ? joinRaw(asideDirectory as RawPath, directory) : directory;
+  return joinRaw((place.endsWith('/') ? place.slice(0, -1) : place) as RawPath, cutBytes(stem, maxNameBytes - tail.length) + tail);
 }

@@ -9,7 +9,10 @@ import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import type { Repo } from './git.ts';
 import { needsSideEntries, readCases, type MergeCase, type MergeCases, type UndatedVersion } from './merge-cases.ts';
 import { countRecentConflicts, readSideHistory, type Tip, type Touch } from './merge-history.ts';
+import { findDataDirectories } from './data-directories.ts';
+import { mendManifests } from './files-manifest.ts';
 import { mergeHunks } from './merge-hunks.ts';
+import { readRowsCases, type RowsCase } from './merge-rows.ts';
 import { findInvalidResults } from './merge-structured.ts';
 import { mergeTrees, type MergeOutcome } from './merge-tree.ts';
 import { listTree, sameEntry, treeWith, type Entry } from './tree.ts';
@@ -59,13 +62,32 @@ export async function mergeSides(repo: Repo, request: MergeRequest): Promise<Mer
   const outcome = await mergeTrees(repo, commits, request.allowUnrelated);
   let listing: Promise<Map<RawPath, Entry>> | undefined;
   const listResult = (): Promise<Map<RawPath, Entry>> => (listing ??= listTree(repo, outcome.tree));
-  const { cases, settled } = await findCases(repo, request, outcome, commits, order, listResult);
-  if (cases.length === 0 && settled.size === 0) return { kind: 'merged', tree: outcome.tree, conflicts: [] };
+  const { cases: all, settled } = await findCases(repo, request, outcome, commits, order, listResult);
+  if (all.length === 0 && settled.size === 0) return { kind: 'merged', tree: outcome.tree, conflicts: [] };
+  const rows = await readRowsCases(repo, all, { local: sides.local.commit, remote: sides.remote.commit });
+  for (const [path, { isClean, resolve }] of rows) if (isClean) settled.set(path, (await resolve('local')).entry);
+  const cases = all.filter(({ path }) => rows.get(path)?.isClean !== true);
   const stopped = findStop(request.rules, cases);
   if (stopped !== undefined) return stopped;
-  const decided = await decideAll(repo, request, cases);
-  const resolved = resolveAll(repo, decided, await mergeProse(repo, decided), await listResult(), settled);
-  return { kind: 'merged', tree: await treeWith(repo, outcome.tree, resolved.changes), conflicts: resolved.conflicts };
+  const decided = await putRowsInPlace(await decideAll(repo, request, cases, rows), rows);
+  const result = await listResult();
+  const isData = decided.length === 0 ? () => false : await findDataDirectories(repo, result);
+  const resolved = resolveAll(repo, decided, { prose: await mergeProse(repo, decided), result, settled, isData });
+  const changes = await mendManifests(repo, { sides: [sides.local.commit, sides.remote.commit], result, changes: resolved.changes });
+  return { kind: 'merged', tree: await treeWith(repo, outcome.tree, changes), conflicts: resolved.conflicts };
+}
+
+/** Of a conflict of rows, only the rows that both sides changed give way: the file holds all others, and the copy just those. */
+async function putRowsInPlace(decided: readonly Decided[], rows: ReadonlyMap<RawPath, RowsCase>): Promise<Decided[]> {
+  return Promise.all(
+    decided.map(async (one): Promise<Decided> => {
+      const { conflict, decision } = one;
+      const { entry, lost } = (await rows.get(conflict.path)?.resolve(decision.winner)) ?? { entry: undefined, lost: undefined };
+      if (entry === undefined || entry === null || decision.at === undefined) return one;
+      const beside = lost === undefined ? [] : decision.beside.map((version) => ({ ...version, entry: lost }));
+      return { ...one, decision: { ...decision, at: { version: { ...decision.at.version, entry }, mode: entry.mode }, beside, hunks: false } };
+    }),
+  );
 }
 
 async function findCases(repo: Repo, request: MergeRequest, outcome: MergeOutcome, commits: readonly [string, string], order: readonly [Side, Side], listResult: () => Promise<Map<RawPath, Entry>>): Promise<MergeCases> {
@@ -97,7 +119,7 @@ async function findNoise(repo: Repo, request: MergeRequest, cases: readonly Merg
   return (path) => looksMachineWritten(path) && (counts.get(path) ?? 0) >= machineConflictsWithCopies;
 }
 
-async function decideAll(repo: Repo, request: MergeRequest, cases: readonly MergeCase[]): Promise<Decided[]> {
+async function decideAll(repo: Repo, request: MergeRequest, cases: readonly MergeCase[], rows: ReadonlyMap<RawPath, RowsCase>): Promise<Decided[]> {
   const { local, remote } = request.sides;
   const [isNoise, localHistory, remoteHistory] = await Promise.all([
     findNoise(repo, request, cases),
@@ -108,7 +130,8 @@ async function decideAll(repo: Repo, request: MergeRequest, cases: readonly Merg
   return cases.map((conflict) => {
     const policy = policyFor(request.rules, conflict.path);
     const prefer = policy === 'ours' ? 'local' : policy === 'theirs' ? 'remote' : undefined;
-    const machineWritten = prefer === undefined && isNoise(conflict.path);
+    // A row that somebody typed is no noise, however the file is called.
+    const machineWritten = prefer === undefined && !rows.has(conflict.path) && isNoise(conflict.path);
     const versions = conflict.versions.map((version): DatedVersion => {
       const touch = histories[version.side].touchOf(version.from, version.entry.oid);
       return { ...version, timeSeconds: touch.timeSeconds, touch };
@@ -133,20 +156,28 @@ async function mergeProse(repo: Repo, decided: readonly Decided[]): Promise<Map<
 }
 
 /** Finds names for copies in a tree: a name is free, or holds the same content already, or is not ours to take. */
-function copyNames(result: ReadonlyMap<RawPath, Entry>, changes: ReadonlyMap<RawPath, Entry | null>): (path: RawPath, version: DatedVersion) => RawPath {
+function copyNames(result: ReadonlyMap<RawPath, Entry>, changes: ReadonlyMap<RawPath, Entry | null>, isData: (path: RawPath) => boolean): (path: RawPath, version: DatedVersion) => RawPath {
   const directories = new Set<string>();
   for (const path of result.keys()) for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) directories.add(path.slice(0, slash));
   return (path, { entry, touch }) => {
     for (let attempt = 0; ; attempt += 1) {
-      const name = conflictCopyPath({ path, timeSeconds: touch.timeSeconds, host: touch.host, oid: entry.oid }, attempt);
+      const name = conflictCopyPath({ path, timeSeconds: touch.timeSeconds, host: touch.host, oid: entry.oid }, attempt, isData(path));
       const there = changes.get(name) ?? result.get(name);
       if (!directories.has(name) && (there === undefined || sameEntry(there, entry))) return name;
     }
   };
 }
 
+interface Surroundings {
+  prose: ReadonlyMap<RawPath, string>;
+  result: ReadonlyMap<RawPath, Entry>;
+  settled: ReadonlyMap<RawPath, Entry | null>;
+  /** Whether a path lies in exported live state, beside which no copy may be put. */
+  isData(path: RawPath): boolean;
+}
+
 /** Turns decisions into entries of the result, in order of paths, so that every machine gives the same names. */
-function resolveAll(repo: Repo, decided: readonly Decided[], prose: ReadonlyMap<RawPath, string>, result: ReadonlyMap<RawPath, Entry>, settled: ReadonlyMap<RawPath, Entry | null>): { changes: Map<RawPath, Entry | null>; conflicts: Conflict[] } {
+function resolveAll(repo: Repo, decided: readonly Decided[], { prose, result, settled, isData }: Surroundings): { changes: Map<RawPath, Entry | null>; conflicts: Conflict[] } {
   const changes = new Map(settled);
   // Copies must not take a path that another conflict is about to be decided for.
   for (const { conflict, decision } of decided) {
@@ -154,7 +185,7 @@ function resolveAll(repo: Repo, decided: readonly Decided[], prose: ReadonlyMap<
     const { at } = decision;
     changes.set(conflict.path, at === undefined ? null : { mode: at.mode, oid: prose.get(conflict.path) ?? at.version.entry.oid });
   }
-  const nameFor = copyNames(result, changes);
+  const nameFor = copyNames(result, changes, isData);
   const conflicts = decided.flatMap(({ conflict, decision, machineWritten }): Conflict[] => {
     const copies = decision.beside.map((version) => {
       const name = nameFor(conflict.path, version);

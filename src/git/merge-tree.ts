@@ -25,7 +25,9 @@ export interface MergeOutcome {
 }
 
 /** Both machines must compute the same, so a person's own settings do not count here; versions of git differ in the defaults. */
-const fixedSettings = ['merge.renormalize=false', 'merge.default=text', 'merge.verbosity=2', 'diff.algorithm=histogram', 'core.attributesFile=/dev/null'];
+const fixedSettings = ['merge.renormalize=false', 'merge.default=text', 'merge.verbosity=2', 'diff.algorithm=histogram', 'core.attributesFile=/dev/null',
+  // Rows are ours to merge (merge-rows.ts): a driver that is registered here may be missing elsewhere. All that it is asked for is a conflict.
+  'merge.gitted-rows.driver=false'];
 
 /** Parses the output of `merge-tree --write-tree --messages -z`. */
 export function parseMergeTree(output: Buffer): MergeOutcome {

@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { GitsyncError } from '../errors.ts';
 import { gitAnywhere } from '../git/git.ts';
 import { runAttached } from '../process/run.ts';
-import { mergeRows, placeOfRows, ruleFor, type RowsRule } from './rows-merge.ts';
+import { mergeRows, placeOfRows, ruleFor, type RowsRule } from '../core/rows-merge.ts';
 
 /** The manifest of our side, which is what the work tree had before the merge. */
 async function findRule(path: string): Promise<RowsRule | undefined> {

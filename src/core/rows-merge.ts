@@ -70,6 +70,16 @@ function greaterOf(ours: string | undefined, theirs: string | undefined, place: 
   return compareNumbers(a, b) >= 0 ? ours : theirs;
 }
 
+/** What a key has in the result; where both sides changed the row differently, the two rows. */
+type Meeting = { line: string | undefined } | { mine: string | undefined; other: string | undefined };
+
+function meet(before: string | undefined, mine: string | undefined, other: string | undefined, greatest: number | undefined): Meeting {
+  if (mine === other || other === before) return { line: mine };
+  if (mine === before) return { line: other };
+  const winner = greatest === undefined ? undefined : greaterOf(mine, other, greatest);
+  return winner === undefined ? { mine, other } : { line: winner };
+}
+
 function mergeByKey(base: Rows, ours: Rows, theirs: Rows, greatest: number | undefined): RowsMerge {
   const out: string[] = [];
   let conflicts = 0;
@@ -77,21 +87,55 @@ function mergeByKey(base: Rows, ours: Rows, theirs: Rows, greatest: number | und
     if (line !== undefined) out.push(line);
   };
   for (const key of orderKeys(base, ours, theirs)) {
-    const [before, mine, other] = [base.get(key), ours.get(key), theirs.get(key)];
-    const winner = greatest === undefined ? undefined : greaterOf(mine, other, greatest);
-    if (mine === other || other === before) put(mine);
-    else if (mine === before) put(other);
-    else if (winner !== undefined) put(winner);
+    const meeting = meet(base.get(key), ours.get(key), theirs.get(key), greatest);
+    if ('line' in meeting) put(meeting.line);
     else {
       conflicts++;
       out.push('<<<<<<< ours');
-      put(mine);
+      put(meeting.mine);
       out.push('=======');
-      put(other);
+      put(meeting.other);
       out.push('>>>>>>> theirs');
     }
   }
-  return { text: out.map((line) => `${line}\n`).join(''), conflicts };
+  return { text: textOf(out), conflicts };
+}
+
+const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+
+/** The merged rows, and those that gave way. */
+export interface RowsResolution {
+  text: string;
+  /** Rows of the side that did not win, whose keys both sides changed; '' where there are none. */
+  lost: string;
+}
+
+/**
+ * Merges without marks: where both sides changed a row, the winner's stays; where
+ * one changed it and the other deleted it, the change stays.
+ * @returns undefined when the files are not rows of such a table
+ */
+export function resolveRows(base: string, ours: string, theirs: string, rule: RowsRule, winner: 'ours' | 'theirs'): RowsResolution | undefined {
+  if (rule.key === undefined) return { text: mergeByCount(base, ours, theirs).text, lost: '' };
+  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, rule.key as number[]));
+  if (before === undefined || mine === undefined || other === undefined) return undefined;
+  const kept: string[] = [];
+  const lost: string[] = [];
+  for (const key of orderKeys(before, mine, other)) {
+    const meeting = meet(before.get(key), mine.get(key), other.get(key), rule.greatest);
+    const [first, second] = 'line' in meeting ? [meeting.line, undefined] : winner === 'ours' ? [meeting.mine, meeting.other] : [meeting.other, meeting.mine];
+    if (first !== undefined || second !== undefined) kept.push((first ?? second) as string);
+    if (first !== undefined && second !== undefined) lost.push(second);
+  }
+  return { text: textOf(kept), lost: textOf(lost) };
+}
+
+/** Puts rows in the place of those with the same keys, or beside them where there are none; undefined when they are not rows of such a table. */
+export function putRows(text: string, rows: string, rule: RowsRule): string | undefined {
+  if (rule.key === undefined) return mergeByCount('', text, rows).text;
+  const [present, put] = [rowsByKey(text, rule.key), rowsByKey(rows, rule.key)];
+  if (present === undefined || put === undefined) return undefined;
+  return textOf(orderKeys(present, present, put).map((key) => (put.get(key) ?? present.get(key)) as string));
 }
 
 function countLines(text: string): Map<string, number> {
@@ -154,4 +198,27 @@ export function ruleFor(manifest: string, table: string | undefined): RowsRule |
     return places.includes(-1) ? undefined : { key: places };
   }
   return undefined;
+}
+
+/** What a manifest says of a table, to see whether two of them mean the same rows; undefined when it does not name it. */
+export function describeTable(manifest: string, table: string): string | undefined {
+  for (const line of linesOf(manifest)) {
+    const [what, path, , , , key, columns] = line.split('\t');
+    if (what === 'table' && path === table && columns !== undefined) return `${key}\t${columns}`;
+  }
+  return undefined;
+}
+
+/** The lines of a directory's files by their path: what the handler `files` calls its manifest. */
+export const filesRule: RowsRule = { key: [4] };
+
+/** Whether a text is the manifest of a directory of files. */
+export function isFilesManifest(text: string): boolean {
+  const lines = linesOf(text);
+  return lines.length > 0 && lines.every((line) => /^[dfl]\t(?:-|[0-7]{4})\t[^\t]*\t[^\t]*\t[^\t]+/.test(line));
+}
+
+/** Whether a text is a manifest of live state: of tables or of files. */
+export function isManifest(text: string): boolean {
+  return text.startsWith('gitted-rows\t') || isFilesManifest(text);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { mergeRows, placeOfRows, ruleFor } from '../../src/gitted/rows-merge.ts';
+import { mergeRows, placeOfRows, ruleFor } from '../../src/core/rows-merge.ts';
 
 const byId = { key: [0] };
 const rows = (...lines: string[]): string => lines.map((line) => `${line}\n`).join('');
