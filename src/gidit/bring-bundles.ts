@@ -9,6 +9,7 @@ import type { CloudNode } from './cloud-node.ts';
 import { linksOf } from './fork.ts';
 import type { Lookup } from './lookup.ts';
 import { bundleProtocol, receiveBundle, type Download } from './streams/bundle.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface BroughtBundle extends BundleKey {
   file: string;
@@ -94,7 +95,7 @@ async function bringOne(node: CloudNode, address: Address, source: Source, optio
   const download = downloads.get(nameOf(bundle)) ?? { file: options.keep ? await node.holdings.temporaryFile() : join(options.directory, `${randomBytes(8).toString('hex')}.bundle`), sha256: undefined, chunks: 0 };
   downloads.set(nameOf(bundle), download);
   try {
-    const channel = await node.engine.open(peer, bundleProtocol, AbortSignal.any([options.signal, AbortSignal.timeout(node.limits.answerMs)]));
+    const channel = await node.engine.open(peer, bundleProtocol, deadline(node.limits.answerMs, options.signal));
     let sizeBytes: number | undefined;
     try {
       sizeBytes = await receiveBundle(channel, bundle, download, { signal: options.signal, limits: { ...node.limits, maxBundleBytes: Math.min(node.limits.maxBundleBytes, options.maxBytes) }, ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }) });

@@ -97,7 +97,7 @@ function print(text: string): number {
 async function tell(baseDir: string, [word, first, ...rest]: readonly string[], values: Partial<Record<keyof typeof options, unknown>>): Promise<number> {
   const needsOne = ['mirror', 'release', 'join'].includes(word as string);
   if (needsOne && first === undefined) throw new GitsyncError('usage', `${word as string} needs an address.`, { hint: 'git-gidit-daemon --help' });
-  switch (word) {
+  switch (word as string) {
     case 'status':
       return showStatus(baseDir, values.json === true);
     case 'deny':

@@ -112,15 +112,15 @@ async function startParts(options: DaemonOptions, directory: string, undo: (() =
     const name = formatAddress(address);
     return memory.findHeld(address) !== undefined || [...watchers].some(({ addresses }) => addresses.some((each) => formatAddress(each) === name));
   };
-  let node: CloudNode | undefined;
+  const late: { node?: CloudNode } = {};
   // Records of others that pass by: one of a project that we follow is news, two of one number are a fork.
   const judge = createRecordJudge(verify, (verified) => {
-    if (node !== undefined && isWanted(verified.address)) void node.takeIn(verified, undefined).catch((error: unknown) => log.debug('A record was not taken in', { error: String(error) }));
+    if (isWanted(verified.address)) void late.node?.takeIn(verified, undefined).catch((error: unknown) => log.debug('A record was not taken in', { error: String(error) }));
   });
   const table = openRecordTable(join(directory, 'table'), seed.toString('hex'));
   const engine = await startDht({ seed, listen: options.listen, judge, table, lan: options.lan, joinsPerSecond: options.joinsPerSecond });
   undo.push(() => engine.stop());
-  node = createCloudNode({ engine, holdings, memory, log, limits, verify, verifyListed: (key, project, object) => verifyObject(key, project, object) });
+  const node = (late.node = createCloudNode({ engine, holdings, memory, log, limits, verify, verifyListed: (key, project, object) => verifyObject(key, project, object) }));
   await engine.deny(new Set(memory.state.denied));
   await serveHeld(node, limits);
   const notices = await startNotices(node);

@@ -124,8 +124,14 @@ function engineOf(node: Libp2p<Services>, denied: Set<string>, judge: RecordJudg
       node.getConnections().map((connection) => ({
         peer: connection.remotePeer.toString(),
         address: withId(connection.remoteAddr.toString(), connection.remotePeer.toString()),
-        outbound: connection.direction === 'outbound',
       })),
+    async addressesOf(peer) {
+      const known = await node.peerStore.get(peerIdFromString(peer)).catch(() => undefined);
+      return (known?.addresses ?? []).map(({ multiaddr: address }) => withId(address.toString(), peer));
+    },
+    async lookAround(signal) {
+      for await (const _event of eventsOf(dht.getClosestPeers(node.peerId.toMultihash().bytes, { signal }), signal));
+    },
     async join(address, signal) {
       return (await node.dial(multiaddr(address), { signal })).remotePeer.toString();
     },

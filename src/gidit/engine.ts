@@ -8,10 +8,8 @@ import type { Channel } from './streams/channel.ts';
 export interface PeerConnection {
   /** The node's id: the text form of its public key. */
   peer: string;
-  /** Where it is reached, for joining again later. */
+  /** The other end of the connection. */
   address: string;
-  /** We called it, so the address is one that it listens at. */
-  outbound: boolean;
 }
 
 /** A stranger's question on one protocol; the stream ends when the promise settles. */
@@ -23,6 +21,10 @@ export interface Engine {
   /** Addresses that others can join at, id included. */
   addresses(): string[];
   connections(): PeerConnection[];
+  /** Where a node that is connected says that it listens. */
+  addressesOf(peer: string): Promise<string[]>;
+  /** Looks for the nodes that are nearest to this one, and connects to them. */
+  lookAround(signal: AbortSignal): Promise<void>;
   /** Joins a node by its address and returns its id. */
   join(address: string, signal: AbortSignal): Promise<string>;
   /** Puts a record into the table; the number of other nodes that took it. */

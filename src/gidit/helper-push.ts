@@ -61,8 +61,8 @@ async function currentRefs(state: HelperState): Promise<BaseRefs> {
     return { refs: new Map(shown), shown, conflicts: [], tips: newest === undefined ? [] : [newest] };
   }
   const last = (await state.readLast()) ?? forks[0];
-  const pair = [last, state.shown?.id].map((id) => (id === undefined ? undefined : store.readObject(address, id)));
-  const [mine, theirs] = await Promise.all(pair);
+  const read = async (id: string | undefined): Promise<PushObject | undefined> => (id === undefined ? undefined : store.readObject(address, id));
+  const [mine, theirs] = await Promise.all([read(last), read(state.shown?.id)]);
   if (mine === undefined || theirs === undefined || mine.id === theirs.id) throw new GitsyncError('rejected', `${formatAddress(address)} has forked, and this repository made neither end.`, { hint: 'git gidit heal, in the repository that published' });
   const common = await commonBase(state, mine, theirs);
   const merged = await mergeRefs(refMap(common?.refs ?? []), refMap(mine.refs), refMap(theirs.refs), (a, b) => isAncestor(state, a, b));

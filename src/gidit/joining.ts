@@ -1,8 +1,10 @@
 /** Keeps the node connected: to the peers that were named, and to those that were reached before. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../core/backoff.ts';
 import type { Log } from '../log.ts';
 import type { Engine } from './engine.ts';
 import type { NodeMemory } from './node-files.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface Joining {
   /** Joins at one more address, now. */
@@ -16,6 +18,15 @@ const dialMs = 8_000;
 /** So many are tried from memory; the table brings the others. */
 const fromMemory = 16;
 const lookMs = 15_000;
+const aroundDelayMs = 500;
+/** With fewer the node looks for more. */
+const fewConnections = 12;
+const rememberDelayMs = 2_000;
+
+/** An address that says something on another machine too, or on this one where all is on it. */
+function isOutside(address: string): boolean {
+  return /^\/(ip4|ip6|dns4|dns6|dns)\//.test(address) && !/\/ip4\/0\.0\.0\.0\/|\/p2p-circuit/.test(address);
+}
 
 /** Starts to join. Named peers are tried for ever, with back-off; remembered ones when there are few connections. */
 export function startJoining(engine: Engine, memory: NodeMemory, named: readonly string[], log: Log): Joining {
@@ -23,7 +34,7 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   const failures = new Map<string, number>();
   const retryAt = new Map<string, number>();
   let closed = false;
-  const join = (address: string): Promise<string> => engine.join(address, AbortSignal.timeout(dialMs));
+  const join = (address: string): Promise<string> => engine.join(address, deadline(dialMs));
   const idOf = (address: string): string => address.split('/p2p/').at(-1) as string;
 
   const attempt = async (address: string, isNamed: boolean): Promise<void> => {
@@ -49,21 +60,43 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
     const remembered = connected.size < fromMemory ? memory.state.peers.filter((address) => !named.includes(address)).slice(0, fromMemory) : [];
     await Promise.all([...named.filter(isDue).map((address) => attempt(address, true)), ...remembered.filter(isDue).map((address) => attempt(address, false))]);
   };
+  /** Somebody new knows others; the engine itself looks around only every five minutes. */
+  let around: NodeJS.Timeout | undefined;
+  const lookAround = (): void => {
+    around ??= setTimeout(() => {
+      void engine
+        .lookAround(deadline(dialMs))
+        .catch((error: unknown) => log.debug('Looking around failed', { error: String(error) }))
+        .finally(() => (around = undefined));
+    }, aroundDelayMs).unref();
+  };
+  const remember = async (peer: string): Promise<void> => {
+    // What it listens at comes with its first words, a moment after the connection.
+    await sleep(rememberDelayMs, undefined, { ref: false });
+    const addresses = (await engine.addressesOf(peer)).filter(isOutside);
+    if (addresses[0] !== undefined && !closed) await memory.rememberPeer(addresses[0]);
+  };
+  const lookAndAround = (): void => {
+    void look();
+    // A node that has just come is in the routing table only after a while, so once is not enough.
+    if (engine.connections().length < fewConnections) lookAround();
+  };
   engine.onPeer((peer, isConnected) => {
     if (!isConnected || closed) return;
-    const connection = engine.connections().find((each) => each.peer === peer && each.outbound);
-    if (connection !== undefined) void memory.rememberPeer(connection.address).catch((error: unknown) => log.debug('A peer was not remembered', { error: String(error) }));
+    lookAround();
+    void remember(peer).catch((error: unknown) => log.debug('A peer was not remembered', { error: String(error) }));
   });
   void look();
   // The first attempts come soon after each other: a whole house may be starting at once.
-  const early = [1_000, 3_000, 6_000].map((ms) => setTimeout(() => void look(), ms).unref());
-  const timer = setInterval(() => void look(), lookMs).unref();
+  const early = [1_000, 2_500, 5_000, 10_000].map((ms) => setTimeout(lookAndAround, ms).unref());
+  const timer = setInterval(lookAndAround, lookMs).unref();
   return {
     join,
     troubles,
     close() {
       closed = true;
       clearInterval(timer);
+      clearTimeout(around);
       early.forEach(clearTimeout);
     },
   };

@@ -12,6 +12,7 @@ import type { Log } from '../log.ts';
 import { socketChannel, type Channel } from './streams/channel.ts';
 import { readJson, writeJson } from './streams/frames.ts';
 import { wireLimits } from './wire.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface LocalRequest {
   op: string;
@@ -83,10 +84,10 @@ async function answerOne(socket: Socket, trusted: boolean, token: string, handle
   const gone = new AbortController();
   socket.on('close', () => gone.abort(new GitsyncError('interrupted', 'The client has gone.')));
   try {
-    const head = await channel.read(1, AbortSignal.timeout(requestMs));
+    const head = await channel.read(1, deadline(requestMs));
     if (isHexDigit(head[0] as number)) return await answerMessage(channel, head, trusted, handlers);
     const request = await readJson(channel, gone.signal, requestMs, undefined, head);
-    const say = (part: Record<string, unknown>): Promise<void> => writeJson(channel, part, AbortSignal.any([gone.signal, AbortSignal.timeout(answerMs)]));
+    const say = (part: Record<string, unknown>): Promise<void> => writeJson(channel, part, deadline(answerMs, gone.signal));
     await say(await answerRequest(request, trusted || isToken(request['token'], token), { handlers, say, gone: gone.signal, log }));
     await channel.end();
   } catch (error) {
@@ -117,7 +118,7 @@ async function answerRequest(request: Record<string, unknown>, isAllowed: boolea
 /** `[4 hex digits][pgpkey][projname]\n[pushobject]` up to the end of input; the answer is a line. */
 async function answerMessage(channel: Channel, head: Buffer, trusted: boolean, handlers: LocalHandlers): Promise<void> {
   const parts = [head];
-  const signal = AbortSignal.timeout(requestMs);
+  const signal = deadline(requestMs);
   try {
     for (let size = 1; size <= wireLimits.maxMessageBytes; size++) parts.push(await channel.read(1, signal));
   } catch (error) {
@@ -127,6 +128,6 @@ async function answerMessage(channel: Channel, head: Buffer, trusted: boolean, h
     (id) => `ok ${id}\n`,
     (error: unknown) => `error ${toGitsyncError(error).message}\n`,
   );
-  await channel.write(Buffer.from(line), AbortSignal.timeout(answerMs));
+  await channel.write(Buffer.from(line), deadline(answerMs));
   await channel.end();
 }

@@ -6,6 +6,7 @@ import type { OfferedBundle } from './chain.ts';
 import type { CloudNode } from './cloud-node.ts';
 import { askPolist, polistProtocol, type ProjectList } from './streams/polist.ts';
 import type { Verified } from './verify.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface Lookup {
   /** Nodes that answered with a good list, and the bundles that they offer. */
@@ -27,7 +28,7 @@ const maxAsked = 24;
 /** Takes in whatever the cloud knows of the project now. Nodes that lie or are silent cost time, never more. */
 export async function lookUp(node: CloudNode, address: Address, signal: AbortSignal, times: LookupTimes = lookupTimes): Promise<Lookup> {
   const enough = new AbortController();
-  const until = AbortSignal.any([signal, enough.signal, AbortSignal.timeout(times.totalMs)]);
+  const until = deadline(times.totalMs, signal, enough.signal);
   const lookup: Lookup = { offers: new Map(), asked: 0 };
   const asked = new Set<string>();
   const asking: Promise<void>[] = [];
@@ -85,7 +86,7 @@ async function readTable(node: CloudNode, address: Address, records: Verified[],
 export async function askHolder(node: CloudNode, address: Address, peer: string, signal: AbortSignal): Promise<OfferedBundle[] | undefined> {
   try {
     const since = (await node.holdings.tips(address)).map(({ id }) => id);
-    const within = AbortSignal.any([signal, AbortSignal.timeout(node.limits.listMs)]);
+    const within = deadline(node.limits.listMs, signal);
     const channel = await node.engine.open(peer, polistProtocol, within);
     try {
       const list = await askPolist(channel, address, since, within, node.limits);

@@ -4,6 +4,7 @@ import { formatAddress, recordKey, type Address } from './address.ts';
 import type { CloudNode } from './cloud-node.ts';
 import { askHolder } from './lookup.ts';
 import { notifyProtocol, sendFollow, sendNotice, serveNotify } from './streams/notify.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface Notices {
   /** Replaces the projects that we want to hear of. */
@@ -43,9 +44,9 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
     node.holders.add(verified.address, peer);
     followed.set(recordKey(verified.address), (followed.get(recordKey(verified.address)) ?? new Set()).add(peer));
     // What comes between is in the list of the one who told us.
-    if ((await node.takeIn(verified, peer)) === 'gap') await askHolder(node, verified.address, peer, AbortSignal.timeout(node.limits.listMs));
+    if ((await node.takeIn(verified, peer)) === 'gap') await askHolder(node, verified.address, peer, deadline(node.limits.listMs));
   };
-  const within = (): AbortSignal => AbortSignal.timeout(node.limits.answerMs);
+  const within = (): AbortSignal => deadline(node.limits.answerMs);
 
   const followAt = async (peer: string): Promise<void> => {
     if (closed || wanted.size === 0) return;
@@ -66,7 +67,7 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
   const look = async (): Promise<void> => {
     for (const [key, address] of wanted) {
       if (closed || isLive(address)) continue;
-      const signal = AbortSignal.timeout(node.limits.answerMs);
+      const signal = deadline(node.limits.answerMs);
       for await (const peer of engine.findHolders(key, signal)) {
         node.holders.add(address, peer);
         await followAt(peer);
@@ -134,7 +135,7 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
 }
 
 async function tell(node: CloudNode, peer: string, message: Uint8Array): Promise<void> {
-  const signal = AbortSignal.timeout(node.limits.answerMs);
+  const signal = deadline(node.limits.answerMs);
   const channel = await node.engine.open(peer, notifyProtocol, signal);
   try {
     await sendNotice(channel, message, signal, node.limits);

@@ -2,6 +2,7 @@
 import { formatAddress, recordKey, type Address } from './address.ts';
 import type { CloudNode } from './cloud-node.ts';
 import type { Notices } from './notices.ts';
+import { deadline } from './streams/deadline.ts';
 
 export interface Published {
   /** Nodes that were told at once. */
@@ -30,7 +31,7 @@ export function startPublisher(node: CloudNode, notices: Notices): Publisher {
 
   const intoTable = async (address: Address, message: Uint8Array): Promise<number> => {
     const key = recordKey(address);
-    const signal = AbortSignal.timeout(tableMs);
+    const signal = deadline(tableMs);
     const [kept] = await Promise.all([engine.put(key, message, signal), engine.provide(key, signal)]);
     waiting[kept > 0 ? 'delete' : 'add'](formatAddress(address));
     return kept;

@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { endCloud, makePeer, startCloud, type Key, type Peer } from '../helpers/peers.ts';
 
-const timeoutMs = 180_000;
-const patienceMs = 60_000;
+const timeoutMs = 280_000;
+const patienceMs = 90_000;
 
 describe('a cloud of five nodes', () => {
   const [alice, bob, carol, dave, erin] = ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => makePeer(name)) as [Peer, Peer, Peer, Peer, Peer];

@@ -140,7 +140,7 @@ export async function startCloud(...peers: Peer[]): Promise<void> {
   const [first, ...others] = peers as [Peer, ...Peer[]];
   await first.start();
   await Promise.all(others.map((peer) => peer.start(first)));
-  await converge('every node has found others', async () => (await Promise.all(peers.map((peer) => peer.status()))).every((each) => each.peers.length >= Math.min(2, peers.length - 1)), 60_000);
+  await converge('every node has found others', async () => (await Promise.all(peers.map((peer) => peer.status()))).every((each) => each.peers.length >= Math.min(2, peers.length - 1)), 120_000);
 }
 
 /** Ends what is left, gently enough for gpg's agents to go too. */

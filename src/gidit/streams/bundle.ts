@@ -11,6 +11,7 @@ import type { StreamHandler } from '../engine.ts';
 import type { Channel } from './channel.ts';
 import { readFrame, readJson, writeFrame, writeJson } from './frames.ts';
 import { streamLimits, type StreamLimits } from './limits.ts';
+import { deadline, within } from './deadline.ts';
 
 export const bundleProtocol = '/gidit/bundle/1';
 
@@ -55,7 +56,7 @@ async function digestOf(file: string, sizeBytes: number, changedMs: number): Pro
 /** Sends bundles; `find` gives the file, or undefined. */
 export function serveBundles(find: (bundle: BundleKey) => Promise<string | undefined>, limits: StreamLimits = streamLimits): StreamHandler {
   return async (channel) => {
-    const signal = AbortSignal.timeout(bundleMs);
+    const signal = deadline(bundleMs);
     const { start, end, from, sha256: known } = await readJson(channel, signal, limits.answerMs);
     const isAsked = typeof start === 'string' && typeof end === 'string' && idPattern.test(start) && idPattern.test(end);
     const file = isAsked ? await find({ start, end }) : undefined;
@@ -67,8 +68,7 @@ export function serveBundles(find: (bundle: BundleKey) => Promise<string | undef
     const handle = await open(file);
     try {
       for await (const chunk of chunksOf(handle, first)) {
-        const slow = AbortSignal.any([signal, AbortSignal.timeout(limits.chunkMs)]);
-        await writeFrame(channel, Buffer.concat([sha256(chunk), chunk]), slow);
+        await within(limits.chunkMs, signal, (slow) => writeFrame(channel, Buffer.concat([sha256(chunk), chunk]), slow));
       }
     } finally {
       await handle.close();
@@ -91,7 +91,7 @@ export interface Download {
  */
 export async function receiveBundle(channel: Channel, bundle: BundleKey, download: Download, options: { signal: AbortSignal; onBytes?: (sizeBytes: number, totalBytes: number) => void; limits?: StreamLimits }): Promise<number | undefined> {
   const limits = options.limits ?? streamLimits;
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(bundleMs)]);
+  const signal = deadline(bundleMs, options.signal);
   await writeJson(channel, { ...bundle, from: download.chunks, sha256: download.sha256 ?? null }, signal);
   const { sizeBytes, sha256: digest, from } = await readJson(channel, signal, limits.answerMs);
   if (sizeBytes === -1) return undefined;

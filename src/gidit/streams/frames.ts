@@ -1,6 +1,7 @@
 /** Frames on a channel: four bytes of length, then so many bytes. Lengths are checked before anything is kept. */
 import { GitsyncError } from '../../errors.ts';
 import { longestFrameBytes, type Channel } from './channel.ts';
+import { within } from './deadline.ts';
 
 /** Writes one frame. */
 export async function writeFrame(channel: Channel, body: Uint8Array, signal: AbortSignal): Promise<void> {
@@ -21,10 +22,11 @@ export function writeJson(channel: Channel, value: unknown, signal: AbortSignal)
  * @param head the first bytes of the length, where somebody has read them already.
  */
 export async function readFrame(channel: Channel, signal: AbortSignal, withinMs: number, maxBytes = longestFrameBytes, head: Buffer = Buffer.alloc(0)): Promise<Buffer> {
-  const both = AbortSignal.any([signal, AbortSignal.timeout(withinMs)]);
-  const sizeBytes = Buffer.concat([head, await channel.read(4 - head.length, both)]).readUInt32BE();
-  if (sizeBytes > maxBytes) throw new GitsyncError('too-large', `A frame of ${sizeBytes} bytes is longer than the ${maxBytes} that may come here.`);
-  return sizeBytes === 0 ? Buffer.alloc(0) : channel.read(sizeBytes, both);
+  return within(withinMs, signal, async (both) => {
+    const sizeBytes = Buffer.concat([head, await channel.read(4 - head.length, both)]).readUInt32BE();
+    if (sizeBytes > maxBytes) throw new GitsyncError('too-large', `A frame of ${sizeBytes} bytes is longer than the ${maxBytes} that may come here.`);
+    return sizeBytes === 0 ? Buffer.alloc(0) : channel.read(sizeBytes, both);
+  });
 }
 
 /** Reads one frame that must be a JSON object. */

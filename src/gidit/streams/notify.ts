@@ -5,6 +5,7 @@ import { wireLimits } from '../wire.ts';
 import type { Channel } from './channel.ts';
 import { readFrame, readJson, writeFrame, writeJson } from './frames.ts';
 import { streamLimits, type StreamLimits } from './limits.ts';
+import { deadline } from './deadline.ts';
 
 export const notifyProtocol = '/gidit/notify/1';
 
@@ -23,7 +24,7 @@ export interface NotifyHandlers {
 /** Takes notices and wishes from other nodes. */
 export function serveNotify(handlers: NotifyHandlers, limits: StreamLimits = streamLimits): StreamHandler {
   return async (channel, peer) => {
-    const signal = AbortSignal.timeout(limits.listMs);
+    const signal = deadline(limits.listMs);
     const request = await readJson(channel, signal, limits.answerMs);
     if (request['type'] === 'notice') {
       const message = await readFrame(channel, signal, limits.answerMs, wireLimits.maxMessageBytes);

@@ -9,6 +9,7 @@ import { wireLimits } from '../wire.ts';
 import type { Channel } from './channel.ts';
 import { readFrame, readJson, writeFrame, writeJson } from './frames.ts';
 import { streamLimits, type StreamLimits } from './limits.ts';
+import { deadline } from './deadline.ts';
 
 export const polistProtocol = '/gidit/polist/1';
 
@@ -35,7 +36,7 @@ export function readAddress(value: unknown): Address {
 /** Answers with what `find` gives: the list without what lies behind the objects that the other end has. */
 export function servePolist(find: (address: Address, since: readonly string[]) => Promise<ProjectList | undefined>, limits: StreamLimits = streamLimits): StreamHandler {
   return async (channel) => {
-    const signal = AbortSignal.timeout(limits.listMs);
+    const signal = deadline(limits.listMs);
     const request = await readJson(channel, signal, limits.answerMs);
     const since = Array.isArray(request['since']) ? request['since'].slice(0, maxSince).filter((id): id is string => typeof id === 'string' && idPattern.test(id)) : [];
     const list = await find(readAddress(request), since);
@@ -74,7 +75,7 @@ function readOffers(bytes: Buffer, limits: StreamLimits): OfferedBundle[] {
  * @param since ids of objects that are here already.
  */
 export async function askPolist(channel: Channel, address: Address, since: readonly string[], signal: AbortSignal, limits: StreamLimits = streamLimits): Promise<ProjectList | undefined> {
-  const total = AbortSignal.any([signal, AbortSignal.timeout(limits.listMs)]);
+  const total = deadline(limits.listMs, signal);
   await writeJson(channel, { ...address, since: since.slice(0, maxSince) }, total);
   const { objects: count } = await readJson(channel, total, limits.answerMs);
   if (count === -1) return undefined;
