@@ -9,7 +9,7 @@ const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const units = Object.fromEntries(readdirSync(`${root}systemd`).map((name) => [name, readFileSync(`${root}systemd/${name}`, 'utf8')]));
 const programs = { gitsync: 'src/cli.ts' };
 /** Share what they have in common, and load the network only where it is needed. */
-const peerPrograms = { 'git-gidit-daemon': 'src/git-gidit-daemon.ts', 'git-remote-gidit': 'src/git-remote-gidit.ts' };
+const peerPrograms = { 'git-gidit': 'src/git-gidit.ts', 'git-gidit-daemon': 'src/git-gidit-daemon.ts', 'git-remote-gidit': 'src/git-remote-gidit.ts' };
 
 const common = {
   absWorkingDir: root,

@@ -121,7 +121,7 @@ async function startParts(options: DaemonOptions, directory: string, undo: (() =
   const engine = await startDht({ seed, listen: options.listen, judge, table, lan: options.lan, joinsPerSecond: options.joinsPerSecond });
   undo.push(() => engine.stop());
   const node = (late.node = createCloudNode({ engine, holdings, memory, log, limits, verify, verifyListed: (key, project, object) => verifyObject(key, project, object) }));
-  await engine.deny(new Set(memory.state.denied));
+  engine.deny(new Set(memory.state.denied));
   await serveHeld(node, limits);
   const notices = await startNotices(node);
   const publisher = startPublisher(node, notices);

@@ -192,10 +192,11 @@ function engineOf(node: Libp2p<Services>, denied: Set<string>, judge: RecordJudg
       node.addEventListener('peer:connect', ({ detail }) => listener(detail.toString(), true));
       node.addEventListener('peer:disconnect', ({ detail }) => listener(detail.toString(), false));
     },
-    async deny(peers) {
+    deny(peers) {
       denied.clear();
       for (const peer of peers) denied.add(peer);
-      await Promise.all(node.getConnections().filter(({ remotePeer }) => denied.has(remotePeer.toString())).map((connection) => connection.close().catch(() => connection.abort(new Error('denied')))));
+      // Not closed in good order: that would wait for the streams of somebody whom we do not want to hear.
+      for (const connection of node.getConnections()) if (denied.has(connection.remotePeer.toString())) connection.abort(new Error('denied'));
     },
     stop: async () => {
       await node.stop();

@@ -40,7 +40,7 @@ export interface Engine {
   /** Calls back when a node is connected, and when it is not any more. */
   onPeer(listener: (peer: string, connected: boolean) => void): void;
   /** Nodes that we neither call nor answer; replaces the list before. */
-  deny(peers: ReadonlySet<string>): Promise<void>;
+  deny(peers: ReadonlySet<string>): void;
   stop(): Promise<void>;
 }
 

@@ -147,7 +147,7 @@ const operations: Record<string, Operation> = {
   deny: async (parts, { args }) => {
     const peers = textsOf(args['peers']);
     await parts.node.memory.deny(peers);
-    await parts.node.engine.deny(new Set(peers));
+    parts.node.engine.deny(new Set(peers));
     return { denied: peers };
   },
 };

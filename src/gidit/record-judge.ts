@@ -20,7 +20,7 @@ interface Seen {
  * @param verify checks a message with its signature.
  * @param onVerified sees every good message that passes by: the newest may be of a project that we follow, and two of one number are the evidence of a fork.
  */
-export function createRecordJudge(verify: (message: Uint8Array) => Promise<Verified>, onVerified: (verified: Verified) => void = () => undefined): RecordJudge {
+export function createRecordJudge(verify: (message: Uint8Array) => Promise<Verified>, onVerified: (verified: Verified) => void = () => undefined, limits: { recordsPerKey: number } = { recordsPerKey }): RecordJudge {
   const checked = new Map<string, Seen>();
   /** Which places each key fills. */
   const places = new Map<string, Set<string>>();
@@ -41,7 +41,7 @@ export function createRecordJudge(verify: (message: Uint8Array) => Promise<Verif
       if (seen === undefined) throw new Refusal('signature', 'A record was not checked.');
       if (current !== undefined) refuseRollback(next, current);
       const filled = places.get(seen.fingerprint) ?? new Set();
-      if (!filled.has(key) && filled.size >= recordsPerKey) throw new Refusal('quota', `This node keeps at most ${recordsPerKey} records of one key.`);
+      if (!filled.has(key) && filled.size >= limits.recordsPerKey) throw new Refusal('quota', `This node keeps at most ${limits.recordsPerKey} records of one key.`);
       places.set(seen.fingerprint, filled.add(key));
     },
   };
