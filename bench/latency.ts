@@ -1,86 +1,78 @@
 /**
- * From a file written on A to the same file on B, through a bare repository on
- * the same disk: two real agents, and the stock git commands one after another
- * as the floor. Run: npm run build && npx tsx bench/latency.ts [samples]
+ * From a file written on one side to the same file on the other, in both
+ * directions, with more and more files in the folder; and the stock git
+ * commands one after another as the floor.
+ * Run: npm run bench -- latency [SAMPLES [FILES,FILES...]]
  */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeTree, pause, percentile, printTable, until } from './measure.ts';
+import { allPeers, makeClones, type Peer } from './peers.ts';
 
 const samples = Number(process.argv[2] ?? 20);
-const program = new URL('../dist/gitsync.js', import.meta.url).pathname;
-const root = mkdtempSync(join(tmpdir(), 'gitsync-bench-'));
+const sizes = (process.argv[3] ?? '10,10000,100000').split(',').map(Number);
+/** Setting up a peer for many files takes minutes: beyond this only ours is measured. */
+const mostFilesForPeers = 10_000;
+const slowDeadlineMs = 60_000;
 
-interface Machine {
-  notes: string;
-  env: NodeJS.ProcessEnv;
-}
-
-function makeMachine(name: string): Machine {
-  const home = join(root, name);
-  mkdirSync(join(home, '.config'), { recursive: true });
-  mkdirSync(join(home, 'run'), { mode: 0o700 });
-  writeFileSync(join(home, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n`);
-  return { notes: join(home, 'Notes'), env: { PATH: process.env['PATH'], HOME: home, XDG_CONFIG_HOME: join(home, '.config'), XDG_RUNTIME_DIR: join(home, 'run'), GITSYNC_HOST: name, GIT_CONFIG_NOSYSTEM: '1' } };
-}
-
-function run(machine: Machine, file: string, ...args: string[]): string {
-  return execFileSync(file, args, { env: machine.env, cwd: existsSync(machine.notes) ? machine.notes : root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-}
-
-const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(1);
-}
-
-function percentile(times: number[], part: number): string {
-  return `${Math.round([...times].sort((a, b) => a - b)[Math.min(times.length - 1, Math.floor(times.length * part))] ?? NaN)} ms`;
-}
-
-async function measureAgents(from: Machine, to: Machine, label: string): Promise<number[]> {
+async function measureWay(from: string, to: string, label: string, count: number): Promise<number[]> {
   const times: number[] = [];
-  for (let i = 0; i < samples; i++) {
+  for (let i = 0; i < count; i += 1) {
+    const name = `${label}-${i}.txt`;
     const startedAt = performance.now();
-    writeFileSync(join(from.notes, `${label}-${i}.txt`), `${i}\n`);
-    await until(() => existsSync(join(to.notes, `${label}-${i}.txt`)));
-    times.push(performance.now() - startedAt);
-    await pause(700);
+    writeFileSync(join(from, name), `${i}\n`);
+    const arrived = await until(() => existsSync(join(to, name)), slowDeadlineMs);
+    times.push(arrived ? performance.now() - startedAt : Infinity);
+    await pause(400 + Math.random() * 600);
   }
   return times;
 }
 
-function measureFloor(a: Machine, b: Machine): number[] {
-  return Array.from({ length: samples }, (_, i) => {
-    writeFileSync(join(a.notes, `floor-${i}.txt`), `${i}\n`);
-    const startedAt = performance.now();
-    run(a, 'git', 'add', '-A');
-    run(a, 'git', 'commit', '-q', '-m', 'x');
-    run(a, 'git', 'push', '-q');
-    run(b, 'git', 'pull', '-q', '--ff-only');
-    return performance.now() - startedAt;
-  });
+async function measurePeer(peer: Peer, files: number): Promise<(string | number)[]> {
+  const root = mkdtempSync(join(tmpdir(), 'gitsync-bench-'));
+  let last = '';
+  const pair = await peer.start(root, (directory) => (last = makeTree(directory, files).at(-1) ?? ''));
+  try {
+    if (!(await until(() => existsSync(join(pair.b, last)), 600_000, 100))) return [peer.name, files, 'never in step', '', '', ''];
+    await pause(2_000);
+    // Those that take ten seconds for each get fewer samples.
+    await measureWay(pair.a, pair.b, 'warm', 2);
+    const first = await measureWay(pair.a, pair.b, 'first', 1);
+    const count = (first[0] ?? 0) > 4_000 ? Math.ceil(samples / 5) : samples;
+    const there = await measureWay(pair.a, pair.b, 'there', count);
+    const back = await measureWay(pair.b, pair.a, 'back', count);
+    return [peer.name, files, ...[there, back].flatMap((times) => [percentile(times, 0.5), percentile(times, 0.99)]).map(Math.round)];
+  } finally {
+    await pair.stop();
+    rmSync(root, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
-const [a, b] = [makeMachine('a'), makeMachine('b')];
-mkdirSync(a.notes);
-writeFileSync(join(a.notes, 'first.txt'), 'first\n');
-run(a, process.execPath, program, 'init', a.notes, '--remote', join(root, 'server.git'));
-run(b, 'git', 'clone', '-q', join(root, 'server.git'), b.notes);
-run(b, process.execPath, program, 'add', b.notes);
-const floor = measureFloor(a, b);
-const agents = [a, b].map((machine) => spawn(process.execPath, [program, '--daemon'], { env: machine.env, stdio: 'ignore' }));
-try {
-  await pause(3_000);
-  const there = await measureAgents(a, b, 'there');
-  const back = await measureAgents(b, a, 'back');
-  console.log('| what | p50 | p99 |\n|---|---|---|');
-  for (const [what, times] of [['stock git, one command after another, no waiting', floor], ['gitsync, A to B (0.3 s of it is the quiet period)', there], ['gitsync, B to A', back]] as const) {
-    console.log(`| ${what} | ${percentile(times, 0.5)} | ${percentile(times, 0.99)} |`);
-  }
-} finally {
-  for (const agent of agents) agent.kill();
-  await Promise.all(agents.map((agent) => new Promise((resolve) => agent.once('exit', resolve))));
+function measureFloor(files: number): (string | number)[] {
+  const root = mkdtempSync(join(tmpdir(), 'gitsync-bench-'));
+  const { a, b, envA, envB } = makeClones(root, (directory) => void makeTree(directory, files));
+  const git = (env: NodeJS.ProcessEnv, at: string, ...args: string[]): void => void execFileSync('git', args, { env, cwd: at, stdio: 'ignore' });
+  const way = (from: string, fromEnv: NodeJS.ProcessEnv, to: string, toEnv: NodeJS.ProcessEnv, label: string): number[] =>
+    Array.from({ length: Math.min(samples, 10) }, (_, i) => {
+      writeFileSync(join(from, `${label}-${i}.txt`), `${i}\n`);
+      const startedAt = performance.now();
+      git(fromEnv, from, 'add', '-A');
+      git(fromEnv, from, 'commit', '-q', '-m', 'change');
+      git(fromEnv, from, 'push', '-q');
+      git(toEnv, to, 'pull', '-q', '--ff-only');
+      return performance.now() - startedAt;
+    });
+  const [there, back] = [way(a, envA, b, envB, 'there'), way(b, envB, a, envA, 'back')];
   rmSync(root, { recursive: true, force: true });
+  return ['git add, commit, push, pull by hand', files, ...[there, back].flatMap((times) => [percentile(times, 0.5), percentile(times, 0.99)]).map(Math.round)];
 }
+
+const rows: (string | number)[][] = [];
+for (const files of sizes) {
+  for (const peer of allPeers.filter((each) => each.isInstalled() && (files <= mostFilesForPeers || each.name === 'gitsync'))) rows.push(await measurePeer(peer, files));
+  rows.push(measureFloor(files));
+}
+printTable(`Latency, ${samples} samples each way (gitsync's quiet time of 300 ms is part of it)`, ['who', 'files', 'A to B p50, ms', 'p99', 'B to A p50, ms', 'p99'], rows);
+process.exit();

@@ -175,8 +175,11 @@ async function keep(repo: Repo, index: PrivateIndex, request: CaptureRequest, he
   const snapshot = async (why: OffBranch): Promise<CaptureOutcome> => ({ kind: 'snapshot', why, commit: await saveSnapshot(repo, index.file, head, why) });
   if (off !== undefined) return snapshot(off);
   if (taken.length === 0) return { kind: 'nothing' };
-  const tree = await gitText(repo, ['write-tree'], { indexFile: index.file });
-  if (head.commit !== undefined && tree === (await gitText(repo, ['rev-parse', `${head.commit}^{tree}`]))) return { kind: 'nothing' };
+  const [tree, before] = await Promise.all([
+    gitText(repo, ['write-tree'], { indexFile: index.file }),
+    head.commit === undefined ? undefined : gitText(repo, ['rev-parse', `${head.commit}^{tree}`]),
+  ]);
+  if (tree === before) return { kind: 'nothing' };
 
   const lock = await lockIndex(repo, head.commit);
   if (lock === 'held') return snapshot('index-lock');

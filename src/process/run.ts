@@ -3,8 +3,9 @@
  * group, a deadline that output extends, TERM then KILL to the whole group.
  */
 import { execa } from 'execa';
-import { existsSync } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { errnoOf, GitsyncError } from '../errors.ts';
 
 export interface RunOptions {
@@ -43,9 +44,55 @@ function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   }
 }
 
-function standardInput(options: RunOptions): { input: Uint8Array | string | Readable } | { inputFile: string } | { stdin: 'ignore' } {
-  if (options.inputFile !== undefined) return { inputFile: options.inputFile };
-  return options.input === undefined ? { stdin: 'ignore' } : { input: options.input };
+type Ending = { exitCode: number | null; signal: NodeJS.Signals | null; stdout: Buffer[]; stderr: Buffer[] };
+
+/** Half of an input must not be taken for the whole: where reading it fails, the program ends too. */
+function feed(input: Readable, child: ChildProcess): void {
+  input.once('error', (error) => {
+    signalGroup(child.pid, 'SIGTERM');
+    child.emit('error', new GitsyncError('failed', 'What a program reads could not be given to it as a whole.', { cause: error }));
+  });
+  child.once('close', () => input.destroy());
+  if (child.stdin !== null) input.pipe(child.stdin);
+}
+
+/**
+ * Starts a program; `onOutput` hears that it says something.
+ * (Not by execa, which takes as long again as the kernel does: one change of one file is some twenty runs of git.)
+ */
+function startProgram(file: string, args: readonly string[], options: RunOptions, onOutput: () => void): { pid: number | undefined; ending: Promise<Ending> } {
+  const inputFile = options.inputFile === undefined ? undefined : openSync(options.inputFile, 'r');
+  const outputFile = options.outputFile === undefined ? undefined : openSync(options.outputFile, 'a');
+  try {
+    const child = spawn(file, args, {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: options.env }),
+      stdio: [inputFile ?? (options.input === undefined ? 'ignore' : 'pipe'), outputFile ?? 'pipe', 'pipe'],
+      detached: true,
+    });
+    const collect = (stream: Readable | null): Buffer[] => {
+      const chunks: Buffer[] = [];
+      stream?.on('data', (chunk: Buffer) => {
+        chunks.push(chunk);
+        onOutput();
+      });
+      return chunks;
+    };
+    const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+    const ending = new Promise<Ending>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('close', (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+    });
+    // It may end before it has read everything: its exit code says why.
+    child.stdin?.on('error', () => undefined);
+    if (options.input instanceof Readable) feed(options.input, child);
+    else child.stdin?.end(options.input);
+    return { pid: child.pid, ending };
+  } catch (error) {
+    return { pid: undefined, ending: Promise.reject(error as Error) };
+  } finally {
+    for (const file of [inputFile, outputFile]) if (file !== undefined) closeSync(file);
+  }
 }
 
 /**
@@ -56,50 +103,34 @@ function standardInput(options: RunOptions): { input: Uint8Array | string | Read
 export async function run(file: string, args: readonly string[], options: RunOptions = {}): Promise<RunResult> {
   const startedAt = performance.now();
   if (options.signal?.aborted) throw new GitsyncError('interrupted', `${file} was not started: interrupted.`);
-  const child = execa(file, args, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
-    ...standardInput(options),
-    ...(options.outputFile === undefined ? {} : { stdout: { file: options.outputFile, append: true } }),
-    encoding: 'buffer',
-    stripFinalNewline: false,
-    maxBuffer: 1024 * 1024 * 1024,
-    reject: false,
-    detached: true,
-  });
+  const { pid, ending } = startProgram(file, args, options, () => idle?.refresh());
   let why: 'timeout' | 'interrupted' | undefined;
   let killer: NodeJS.Timeout | undefined;
   const end = (reason: 'timeout' | 'interrupted'): void => {
     if (why !== undefined) return;
     why = reason;
-    signalGroup(child.pid, 'SIGTERM');
-    killer = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), killDelayMs);
+    signalGroup(pid, 'SIGTERM');
+    killer = setTimeout(() => signalGroup(pid, 'SIGKILL'), killDelayMs);
   };
-  const idleTimeoutMs = options.idleTimeoutMs ?? 120_000;
-  const idle = setTimeout(() => end('timeout'), idleTimeoutMs);
+  const idle: NodeJS.Timeout | undefined = setTimeout(() => end('timeout'), options.idleTimeoutMs ?? 120_000);
   const total = options.timeoutMs === undefined ? undefined : setTimeout(() => end('timeout'), options.timeoutMs);
   const onAbort = (): void => end('interrupted');
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  child.stdout?.on('data', () => idle.refresh());
-  child.stderr?.on('data', () => idle.refresh());
   try {
-    const result = await child;
-    const stderr = Buffer.from(result.stderr ?? []).toString('utf8');
+    const result = await ending.catch((error: unknown) => Promise.reject(error instanceof GitsyncError ? error : explainNotStarted(file, options.cwd, error)));
+    const stderr = Buffer.concat(result.stderr).toString('utf8');
     if (why === 'timeout') {
       throw new GitsyncError('timeout', `${file} ${args[0] ?? ''} gave no answer in time and was ended.`, { cause: stderr });
     }
     if (why === 'interrupted') throw new GitsyncError('interrupted', `${file} ${args[0] ?? ''} was interrupted.`);
-    if (result.exitCode === undefined) {
-      if (result.signal === undefined) throw explainNotStarted(file, options.cwd, result.cause);
-      throw new GitsyncError('failed', `${file} did not finish: it was killed by ${result.signal}`, { cause: stderr });
-    }
-    return { exitCode: result.exitCode, stdout: Buffer.from(result.stdout ?? []), stderr, ms: performance.now() - startedAt };
+    if (result.exitCode === null) throw new GitsyncError('failed', `${file} did not finish: it was killed by ${result.signal}`, { cause: stderr });
+    return { exitCode: result.exitCode, stdout: Buffer.concat(result.stdout), stderr, ms: performance.now() - startedAt };
   } finally {
     clearTimeout(idle);
     if (total !== undefined) clearTimeout(total);
     if (killer !== undefined) clearTimeout(killer);
     // Whatever the program left behind in its group (a hook's child) goes with it.
-    if (why !== undefined) signalGroup(child.pid, 'SIGKILL');
+    if (why !== undefined) signalGroup(pid, 'SIGKILL');
     options.signal?.removeEventListener('abort', onAbort);
   }
 }

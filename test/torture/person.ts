@@ -23,6 +23,9 @@ const folders = ['', 'work', 'work/reports', 'notes', 'notes/2026', 'Ünïcode o
 const stems = ['todo', 'Plan', 'plan', 'diary', 'list', 'report', 'a', 'B', 'README', "it's", 'two\nlines', 'ärger', '-dash', 'x'.repeat(120)];
 const endings = ['.md', '.txt', '.txt', '.json', '.bin', '.py', ''];
 
+/** What everybody works on at once. */
+const hot = ['hot/one.md', 'hot/two.txt', 'hot/three.json', 'hot/four.bin', 'hot/five', 'hot/six.py'];
+
 const weights = {
   add: 14, 'edit in place': 18, 'atomic save': 16, append: 10, 'delete': 6, move: 7, 'move over': 2, 'move folder': 3, 'delete folder': 1, mode: 3,
   symlink: 2, 'big file': 1, burst: 1, 'editor droppings': 4, 'case rename': 3, 'file becomes folder': 1, 'folder becomes file': 1, rewrite: 3, empty: 1, 'quick saves': 3, copy: 2, 'torn save': 2,
@@ -150,6 +153,7 @@ export function actOnFiles(person: Person): { action: FileAction; path: string }
   let action: FileAction = pickWeighted(random, weights);
   if (found.files.length > manyFiles && ['add', 'burst', 'copy'].includes(action)) action = 'delete folder';
   const plain = found.files.filter((path) => isPlain(person, path));
+  if (random.chance(0.4)) return actOnHot(person, random.pick(hot));
   const path = plain.length === 0 || ['add', 'symlink', 'big file', 'burst', 'empty'].includes(action) ? newPath(person, found) : random.pick(plain);
   const file = join(machine.root, path);
   if (!existsSync(file) && !['symlink', 'big file', 'burst', 'empty'].includes(action)) action = 'add';
@@ -230,6 +234,18 @@ export function actOnFiles(person: Person): { action: FileAction; path: string }
     default:
       return action satisfies never;
   }
+  return { action, path };
+}
+
+/** A save, whatever the other machines do to the same file at this moment. */
+function actOnHot(person: Person, path: string): { action: FileAction; path: string } {
+  const { machine, random } = person;
+  const action = isPlain(person, path) ? random.pick(['edit in place', 'atomic save', 'append', 'torn save', 'rewrite', 'quick saves', 'delete'] as const) : 'add';
+  const content = (): Buffer => (action === 'add' || action === 'rewrite' ? makeContent(person, path) : changeContent(person, path, readFileSync(join(machine.root, path))));
+  if (action === 'append') appendTo(person, path, action);
+  else if (action === 'torn save') tornSave(person, path);
+  else if (action === 'delete') removeFile(person, path);
+  else for (let i = 0; i < (action === 'quick saves' ? 3 : 1); i += 1) save(person, path, content(), action === 'edit in place' || random.chance(0.4) ? 'in place' : 'atomic', action);
   return { action, path };
 }
 

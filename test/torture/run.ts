@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkWorld, objectsOf, unmergedLateEdits } from './checker.ts';
 import { createFaults, findFakeTime, type Faults } from './faults.ts';
-import { createLedger, type Ledger, type Version } from './ledger.ts';
+import { blobAt, createLedger, type Ledger, type Version } from './ledger.ts';
 import { prepareMachine, type TortureMachine } from './machine.ts';
 import { actOnFiles, type Person } from './person.ts';
 import { actWithGit, finishUp, type Belongings } from './person-git.ts';
@@ -92,7 +92,7 @@ function prepareWorld(options: TortureOptions): World {
   }));
   const report: TortureReport = { ...options, faults: {}, actions: {}, versions: { written: 0, owed: 0 }, healedMs: undefined, lost: [], problems: [], directory };
   const faultDriver = createFaults({ machines, remote, rewriter: join(directory, 'rewriter'), random: random.fork('faults'), only: options.faults, note });
-  return { ...options, directory, remote, machines, ledger: createLedger(startedAtMs), faultDriver, belongings, report, endsAtMs: startedAtMs + options.seconds * 1_000, note };
+  return { ...options, directory, remote, machines, ledger: createLedger(startedAtMs, (name, path) => blobAt(join((machines.find((machine) => machine.name === name) as TortureMachine).root, path))), faultDriver, belongings, report, endsAtMs: startedAtMs + options.seconds * 1_000, note };
 }
 
 function count(tally: Record<string, number>, name: string): void {
@@ -147,10 +147,10 @@ async function live(world: World, machine: TortureMachine): Promise<void> {
   await world.faultDriver.calm(machine, () => finishUp(person));
 }
 
-async function strikeOnAndOff(world: World): Promise<void> {
-  const random = makeRandom(world.seed).fork('pauses');
+async function strikeOnAndOff(world: World, hand: string): Promise<void> {
+  const random = makeRandom(world.seed).fork(`pauses of the ${hand} hand`);
   while (Date.now() < world.endsAtMs) {
-    await wait(random.below(6_000));
+    await wait(random.below(3_000));
     if (Date.now() > world.endsAtMs) return;
     const fault = await world.faultDriver.strike();
     if (fault !== undefined) count(world.report.faults, fault);
@@ -211,7 +211,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
   const { machines, report } = world;
   try {
     await Promise.all(machines.map((machine) => machine.start()));
-    await Promise.all([...machines.map((machine) => live(world, machine)), strikeOnAndOff(world)]);
+    await Promise.all([...machines.map((machine) => live(world, machine)), strikeOnAndOff(world, 'left'), strikeOnAndOff(world, 'right')]);
     await heal(world);
     for (const machine of machines) {
       const ended = await machine.stop('SIGTERM');
