@@ -1,14 +1,13 @@
 /** What the commands of git-gidit have in common: the store, the person's key, the repository, standard input. */
 import { once } from 'node:events';
 import { GitsyncError } from '../errors.ts';
-import { parseAddress, parseFingerprint, type Address } from './address.ts';
+import { parseAddress, type Address } from './address.ts';
 import { listSecretKeys } from './gpg.ts';
+import { openConfiguredStore } from './limit-settings.ts';
 import { baseDirectory, readGiditConfig } from './node-settings.ts';
 import type { Strength } from './openpgp.ts';
 import { openRepository, type GiditRepository } from './repository.ts';
-import { openStore, type Store } from './store.ts';
-import { defaultLimits, type StoreLimits } from './store-usage.ts';
-import { parseByteSize } from '../core/byte-size.ts';
+import type { Store } from './store.ts';
 
 export interface CommandContext {
   base: string;
@@ -35,7 +34,7 @@ export async function openContext(options: { base?: string | undefined; key?: st
     isBaseAsked: options.base !== undefined,
     config,
     strength: setting('minsignature') === 'legacy' ? 'legacy' : 'chain',
-    store: () => (store ??= openStore(base, { limits: readLimits(setting), isOwn: (fingerprint) => fingerprint === parseFingerprint(configured ?? '') })),
+    store: () => (store ??= openConfiguredStore(base, config)),
     repository: () => openRepository(process.cwd()),
     ownKey: () => chooseKey(options.key ?? configured),
     async address(text) {
@@ -44,21 +43,6 @@ export async function openContext(options: { base?: string | undefined; key?: st
     },
   };
   return context;
-}
-
-function readLimits(setting: (name: string) => string | undefined): StoreLimits {
-  const read = (name: string, key: string, fallback: number): number => {
-    const text = setting(key);
-    const bytes = text === undefined ? fallback : parseByteSize(text);
-    if (bytes === undefined) throw new GitsyncError('config', `gidit.${name} = ${JSON.stringify(text)} is no amount of bytes.`, { hint: `git config --global gidit.${name} 2GiB` });
-    return bytes;
-  };
-  return {
-    ...defaultLimits,
-    maxBundleBytes: read('maxBundleSize', 'maxbundlesize', defaultLimits.maxBundleBytes),
-    maxKeyBytes: read('keyQuota', 'keyquota', defaultLimits.maxKeyBytes),
-    maxTotalBytes: read('quota', 'quota', defaultLimits.maxTotalBytes),
-  };
 }
 
 /** The key that was named, or the only one that can sign. */

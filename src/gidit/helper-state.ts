@@ -56,6 +56,8 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
       await askDaemon(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
       state.forks = await store.forks(address);
       state.shown = await chooseShown(state);
+      const successor = state.shown?.chain?.successor;
+      if (successor !== undefined) process.stderr.write(`gidit: ${formatAddress(address)} has moved to another key, and nothing new comes here: gidit::${successor}/${address.project}\n`);
       return state.shown;
     },
     async objectFormat() {

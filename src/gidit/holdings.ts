@@ -4,14 +4,16 @@ import { formatAddress, type Address } from './address.ts';
 import { checkTips, maxHeaderBytes, parseBundleHeader } from './bundle-header.ts';
 import type { BundleKey } from './chain.ts';
 import type { Holdings } from './cloud-node.ts';
+import { openConfiguredStore } from './limit-settings.ts';
+import { readGiditConfig } from './node-settings.ts';
 import { zeroId, type PushObject } from './push-object.ts';
 import { Refusal } from './refusal.ts';
-import { openStore, type Store } from './store.ts';
+import type { Store } from './store.ts';
 import { openStored } from './store-files.ts';
 
 /** Opens the store of a base directory for the daemon. */
 export async function openHoldings(baseDir: string): Promise<Holdings> {
-  const store = await openStore(baseDir);
+  const store = await openConfiguredStore(baseDir, await readGiditConfig());
   const tips = async (address: Address): Promise<PushObject[]> => {
     const head = await store.newest(address);
     const others = (await store.forks(address)).filter((id) => id !== head?.id);

@@ -12,6 +12,8 @@ import { join } from 'node:path';
 import { formatByteSize } from '../core/byte-size.ts';
 import { GitsyncError } from '../errors.ts';
 import { checkTips, maxHeaderBytes, parseBundleHeader, type BundleHeader } from './bundle-header.ts';
+import { readByteSetting } from './limit-settings.ts';
+import { readGiditConfig } from './node-settings.ts';
 import type { PushObject } from './push-object.ts';
 import { Refusal } from './refusal.ts';
 import { findMissing, gitFor, type GiditRepository } from './repository.ts';
@@ -31,7 +33,7 @@ export const importLimits: ImportLimits = { maxBundleBytes: 500 * 1024 ** 2, max
  * @throws Refusal `format`, `size`, `tips` or `objects`
  */
 export async function importBundle(repository: GiditRepository, file: string, signed: PushObject, options: { limits?: Partial<ImportLimits>; signal?: AbortSignal } = {}): Promise<number> {
-  const limits = { ...importLimits, ...options.limits };
+  const limits = { ...importLimits, ...(await readLimits(repository)), ...options.limits };
   const { header, sizeBytes } = await readHeader(file);
   if (sizeBytes > limits.maxBundleBytes) throw new Refusal('size', `A bundle of ${formatByteSize(sizeBytes)}; ${formatByteSize(limits.maxBundleBytes)} is the most.`, { hint: 'git config gidit.maxBundleSize sets more' });
   // What it leaves out must be here: the connectivity check below asks for all that was signed.
@@ -49,6 +51,12 @@ export async function importBundle(repository: GiditRepository, file: string, si
   } finally {
     await rm(quarantine, { recursive: true, force: true });
   }
+}
+
+async function readLimits({ gitDir }: GiditRepository): Promise<Partial<ImportLimits>> {
+  const config = await readGiditConfig(gitDir);
+  const [maxBundleBytes, maxObjectBytes] = [readByteSetting(config, 'maxBundleSize'), readByteSetting(config, 'maxObjectSize')];
+  return { ...(maxBundleBytes === undefined ? {} : { maxBundleBytes }), ...(maxObjectBytes === undefined ? {} : { maxObjectBytes }) };
 }
 
 const quarantinePrefix = 'gidit-incoming-';

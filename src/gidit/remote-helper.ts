@@ -5,9 +5,9 @@ import { formatAddress, parseAddress } from './address.ts';
 import { fetchProject } from './helper-fetch.ts';
 import { openHelperState, type HelperState } from './helper-state.ts';
 import { pushRefs, type PushWish } from './helper-push.ts';
+import { openConfiguredStore, ownFingerprint } from './limit-settings.ts';
 import { headBranch } from './merge-refs.ts';
 import { baseDirectory, readGiditConfig } from './node-settings.ts';
-import { openStore } from './store.ts';
 
 const write = (text: string): Promise<void> => new Promise((resolve) => process.stdout.write(text, () => resolve()));
 
@@ -17,8 +17,9 @@ export async function runRemoteHelper(args: readonly string[]): Promise<number> 
   const gitDir = process.env['GIT_DIR'];
   if (remote === undefined || url === undefined) throw new GitsyncError('usage', 'git calls this program by itself, for URLs that begin with gidit::', { hint: 'git clone gidit::FINGERPRINT/PROJECT' });
   const config = await readGiditConfig();
-  const address = parseAddress(url, config.get('key')?.at(-1));
-  const state = await openHelperState({ address, gitDir, store: await openStore(baseDirectory(undefined, config)), ownKey: config.get('key')?.at(-1) });
+  const ownKey = ownFingerprint(config);
+  const address = parseAddress(url, ownKey);
+  const state = await openHelperState({ address, gitDir, store: await openConfiguredStore(baseDirectory(undefined, config), config), ownKey });
   const lines = createInterface({ input: process.stdin, crlfDelay: Infinity })[Symbol.asyncIterator]();
   for (;;) {
     const { value: line, done } = (await lines.next()) as { value: string | undefined; done?: boolean };

@@ -161,6 +161,11 @@ describe('a bundle from a stranger is refused, and leaves nothing behind,', () =
     const { file, object } = await bundleOf(source);
     expect(readFileSync(file).length).toBeLessThan(100_000);
     await expectRefused(file, object.refs, 'size', { maxObjectBytes: 16 * 1024 * 1024 });
+    const target = bareRemote();
+    sh(target, 'config', 'gidit.maxObjectSize', '16MiB');
+    await expect(importBundle(await open(target), file, object)).rejects.toEqual(refusal('size'));
+    sh(target, 'config', 'gidit.maxObjectSize', 'sixteen');
+    await expect(importBundle(await open(target), file, object)).rejects.toEqual(expect.objectContaining({ kind: 'config' }));
   });
 
   test('but a tree of a billion paths in a few bytes does no harm: nothing is checked out', async () => {
