@@ -72,7 +72,7 @@ ensure_repository() {
 
 # Writes a file so that a crash leaves the old or the new content.
 write_file() {
-	cat >"$1.new"
+	cat >"$1.new" || return 1
 	mv -f "$1.new" "$1"
 }
 

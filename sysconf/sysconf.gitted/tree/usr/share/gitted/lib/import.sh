@@ -6,26 +6,33 @@
 import_branch() {
 	import_started=$(now)
 	run_hooks pre-import
-	journal_begin "$1" "$2" "$3"
+	journal_begin "$1" "$2" "$3" || fail "The journal $journal cannot be written; nothing was changed."
 	rm -f "$var/plan"
-	if ! prepare "$1" "$3"; then
+	if ! { prepare "$1" "$3" && keep_for_later "$2" "$3" && decide; }; then
 		roll_back "$1"
 		journal_end
 		return 1
 	fi
-	keep_before "$2"
-	keep_objects "$3"
-	if [ -n "${GITTED_WATCHED:-}" ] && ! mkdir "$decision" 2>/dev/null; then
-		complain "The other side is gone; gave up before anything changed."
-		roll_back "$1"
-		journal_end
-		return 1
-	fi
-	journal_note commit
 	commit_all "$1" || return 1
 	create_missing "$1"
 	run_hooks post-import
 	[ ! -s "$var/plan" ] || say "imported in $(seconds_since "$import_started")"
+}
+
+# What a crash after the commit point needs. (A full disk is found here at the latest.)
+keep_for_later() {
+	keep_before "$1" && keep_objects "$2" && return 0
+	complain "The repository $GIT_DIR cannot be written; nothing was changed."
+	return 1
+}
+
+# The commit point: from here on the way is forward.
+decide() {
+	if [ -n "${GITTED_WATCHED:-}" ] && ! mkdir "$decision" 2>/dev/null; then
+		if [ -d "$decision" ]; then complain "The other side is gone; gave up before anything changed."; else complain "$decision cannot be made; nothing was changed."; fi
+		return 1
+	fi
+	journal_note commit
 }
 
 # Everything that can fail without a trace in the live state.
@@ -41,8 +48,8 @@ prepare() {
 
 # plan BRANCH NEW: one line `NAME PATH WANTED STATE` for each binding whose live state is not the wanted one.
 plan() {
-	: >"$var/plan"
-	list_bindings "$1" >"$var/names.bound"
+	: >"$var/plan" || return 1
+	list_bindings "$1" >"$var/names.bound" || return 1
 	while read -r name; do
 		(
 			load_binding "$1" "$name"
@@ -78,7 +85,7 @@ load_token() {
 
 stage_binding() {
 	check_tree "$wanted" "$GITTED_DATA_PATH" || return 1
-	journal_note "binding $binding_name"
+	journal_note "binding $binding_name" || return 1
 	note_phase "staging $binding_name"
 	say "$GITTED_DATA_PATH: $(describe_changes "$state" "$wanted") to import"
 	GITTED_OLD_DIR=$live
@@ -108,7 +115,7 @@ list_changes() {
 	{
 		sed -n 's/^[AMT]	//p' "$binding_dir/changed"
 		git ls-tree -r --name-only "$wanted" manifest.tsv sequences.tsv counters.tsv schema/
-	} | sort -u | tr '\n' '\0' >"$binding_dir/changed.out"
+	} | sort -u | tr '\n' '\0' >"$binding_dir/changed.out" || return 1
 	sed -i 's/^T/M/' "$binding_dir/changed"
 }
 
@@ -246,10 +253,16 @@ keep_before() {
 # point can still move the branch to them.
 keep_objects() {
 	if [ -n "${GIT_QUARANTINE_PATH:-}" ]; then
-		(cd "$GIT_QUARANTINE_PATH" && find . -type f ! -name '*.keep' | while read -r file; do
-			mkdir -p "$GIT_DIR/objects/${file%/*}"
-			[ -f "$GIT_DIR/objects/$file" ] || cp -p "$file" "$GIT_DIR/objects/$file"
-		done)
+		(
+			cd "$GIT_QUARANTINE_PATH" || exit 1
+			find . -type f ! -name '*.keep' >"$var/objects" || exit 1
+			# A link takes no space and is there at once; half a copy would be taken for the object.
+			while read -r file; do
+				kept=$GIT_DIR/objects/$file
+				[ ! -f "$kept" ] || continue
+				mkdir -p "${kept%/*}" && { ln "$file" "$kept" 2>/dev/null || { cp -p "$file" "$kept.new" && mv -f "$kept.new" "$kept"; }; } || exit 1
+			done <"$var/objects"
+		) || return 1
 	fi
 	git_outside update-ref refs/gitted/pending "$1"
 }

@@ -6,12 +6,12 @@
 #   committed NAME
 
 journal_begin() {
-	printf 'import %s %s %s\n' "$1" "$2" "$3" | write_file "$journal"
+	printf 'import %s %s %s\n' "$1" "$2" "$3" | write_file "$journal" || return 1
 	sync "$journal" "$var" 2>/dev/null || sync
 }
 
 journal_note() {
-	printf '%s\n' "$*" >>"$journal"
+	printf '%s\n' "$*" >>"$journal" || return 1
 	sync "$journal" 2>/dev/null || sync
 }
 

@@ -24,9 +24,9 @@ provision() {
 	GIT_INDEX_FILE=$var/sysconf.index git read-tree "$wanted" || return 1
 	GIT_INDEX_FILE=$var/sysconf.index git --work-tree="$sysconf_dir.new" checkout-index -a -f --prefix="$sysconf_dir.new/" || return 1
 	rm -f "$var/sysconf.index"
-	printf '%s\n' "$sysconf_path" | write_file "$var/sysconf.path"
+	printf '%s\n' "$sysconf_path" | write_file "$var/sysconf.path" || return 1
 	swap_sysconf "$sysconf_dir.new" || return 1
-	printf '%s\n' "$wanted" | write_file "$var/provision.wanted"
+	printf '%s\n' "$wanted" | write_file "$var/provision.wanted" || return 1
 	run_sysconf
 }
 

@@ -14,13 +14,13 @@ refuse_bad_names() { perl "$GITTED_LIB/check-names.pl" "$1"; }
 # check_tree TREE WHERE
 check_tree() {
 	git ls-tree -r -t -z --format='%(objectmode)%x09%(path)' "$1" 2>/dev/null >"$var/names" ||
-		git ls-tree -r -t -z "$1" | perl -0pe 's/^(\d+) \w+ \w+\t/$1\t/' >"$var/names"
+		git ls-tree -r -t -z "$1" | perl -0pe 's/^(\d+) \w+ \w+\t/$1\t/' >"$var/names" || return 1
 	refuse_bad_names "$2" <"$var/names"
 }
 
 # check_directory DIR WHERE: the same for a directory that a handler filled.
 check_directory() {
-	perl "$GITTED_LIB/list-names.pl" "$1" >"$var/names"
+	perl "$GITTED_LIB/list-names.pl" "$1" >"$var/names" || return 1
 	refuse_bad_names "$2" <"$var/names"
 }
 
@@ -39,14 +39,15 @@ set_live() {
 }
 
 # check_out TREE DIR [LIST]: fills DIR with a tree, or with the NUL-separated paths in LIST.
+# Each step is asked: on a full disk, git writes empty files and goes on to the next.
 check_out() {
 	rm -rf "$2" "$binding_dir/out.index"
-	mkdir -p "$2"
-	GIT_INDEX_FILE=$binding_dir/out.index git read-tree "$1"
+	mkdir -p "$2" || return 1
+	GIT_INDEX_FILE=$binding_dir/out.index git read-tree "$1" || return 1
 	if [ $# -eq 3 ]; then
-		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -f -z --stdin --prefix="$2/" <"$3"
+		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -f -z --stdin --prefix="$2/" <"$3" || return 1
 	else
-		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -a -f --prefix="$2/"
+		GIT_INDEX_FILE=$binding_dir/out.index git --work-tree="$2" checkout-index -a -f --prefix="$2/" || return 1
 	fi
 	rm -f "$binding_dir/out.index"
 }
