@@ -1,57 +1,15 @@
 /** What goes wrong during a push: afterwards refs and data are both old or both new, and the next push works. */
-import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { insideRef, makeMachine, type TestMachine } from '../helpers/gitted-machine.ts';
+import { addProbe, pushInBackground } from '../helpers/probe.ts';
 import { write } from '../helpers/repos.ts';
-
-/**
- * A handler whose live state is one file, and which stops, fails or takes the whole
- * machine down at the verb that a file names: the real framework runs a real handler.
- */
-const probe = `#!/bin/sh
-set -eu
-live=$GITTED_ROOT$GITTED_PROBE_FILE
-printf '%s %s\\n' "$1" "$GITTED_PROBE_FILE" >>"$GITTED_ROOT/verbs"
-where=$GITTED_ROOT/at.$1
-for what in pause fail die; do
-	[ -e "$where.$what" ] && grep -qxF "$GITTED_PROBE_FILE" "$where.$what" || continue
-	case $what in
-	pause) while [ -e "$where.pause" ]; do sleep 0.05; done ;;
-	fail) echo "the probe was told to fail at $1" >&2; exit 1 ;;
-	die)
-		rm "$where.die"
-		victims='' pid=$$
-		while :; do
-			pid=$(perl -ne 'print $1 if /^PPid:\\s+(\\d+)/' "/proc/$pid/status")
-			victims="$pid $victims"
-			tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -q git-remote-command && ! tr '\\0' ' ' <"/proc/$pid/cmdline" | grep -q supervise && break
-		done
-		kill -KILL $victims $$ ;;
-	esac
-done
-case $1 in
-token) if [ -e "$live" ]; then cksum <"$live"; else echo absent; fi ;;
-export) cp "$live" "$2/value"; cksum <"$live" >"$GITTED_STATE/token.new" ;;
-stage) [ -z "\${GITTED_CHANGED:-}" ] || exit 3; cp "$2/value" "$GITTED_STATE/staged" ;;
-verify) [ -s "$GITTED_STATE/staged" ] ;;
-recheck) [ "$(if [ -e "$live" ]; then cksum <"$live"; else echo absent; fi)" = "\${GITTED_TOKEN:-absent}" ] || exit 4 ;;
-commit) if [ -e "$GITTED_STATE/staged" ]; then mkdir -p "\${live%/*}"; mv "$GITTED_STATE/staged" "$live"; fi; cksum <"$live" >"$GITTED_STATE/token.new" ;;
-rollback) rm -f "$GITTED_STATE/staged" ;;
-*) exit 2 ;;
-esac
-`;
-
-const conf = (file: string): string => `GITTED_ENGINE=probe\nGITTED_PROBE_FILE=${file}\n`;
 
 function makeProbe(): TestMachine {
   const box = makeMachine({ engines: [], files: { 'one/value': 'old 1\n', 'two/value': 'old 2\n' } });
-  const tree = 'sysconf/actual/tree';
-  write(box.root, `${tree}/usr/share/gitted/handlers/probe`, probe);
-  chmodSync(join(box.root, tree, 'usr/share/gitted/handlers/probe'), 0o755);
-  box.commit({ [`${tree}/etc/gitted/sync/master.one.conf`]: conf('/live/one'), [`${tree}/etc/gitted/sync/master.two.conf`]: conf('/live/two') }, 'bindings');
+  addProbe(box);
   box.must('push', '-q', 'box', 'master');
   expect(lives(box)).toEqual(['old 1\n', 'old 2\n']);
   rmSync(join(box.inside, 'verbs'));
@@ -79,33 +37,13 @@ function expectOnePiece(box: TestMachine, which?: 'old' | 'new'): void {
   expect(existsSync(join(box.inside, 'var/lib/gitted/journal'))).toBe(false);
 }
 
-async function pushInBackground(box: TestMachine): Promise<{ client: () => number; ended: Promise<{ status: number | null; text: string }> }> {
-  const child = spawn('git', ['push', 'box', 'master'], { cwd: box.root, stdio: ['ignore', 'pipe', 'pipe'], env: process.env });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data: Buffer) => (text += data.toString()));
-  const ended = new Promise<{ status: number | null; text: string }>((resolve) => child.on('close', (status) => resolve({ status, text })));
-  const client = (): number => {
-    // git -> git remote-ext -> gitted-client
-    const childrenOf = (pid: number): number[] => readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter((word) => word !== '').map(Number);
-    const queue = [child.pid as number];
-    for (let pid = queue.shift(); pid !== undefined; pid = queue.shift()) {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('handle-remote-protocol') && !readFileSync(`/proc/${pid}/cmdline`, 'utf8').startsWith('git\0')) {
-        if (/node/.test(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0] ?? '')) return pid;
-      }
-      queue.push(...childrenOf(pid));
-    }
-    throw new Error('no client');
-  };
-  return { client, ended };
-}
-
 const isQuiet = (box: TestMachine): boolean => box.client('status', '--json').stdout.includes('"lock"') === false;
 
 describe('a push that is cut off', () => {
   test.each(['stage', 'verify', 'recheck'])('the client is killed while %s runs: given up, nothing changed, the next push works', async (verb) => {
     const box = makeProbe();
     tell(box, verb, 'pause');
-    const push = await pushInBackground(box);
+    const push = pushInBackground(box);
     await converge('the probe is reached', () => reached(box, verb));
     process.kill(push.client(), 'SIGKILL');
     expect((await push.ended).status).not.toBe(0);
@@ -119,7 +57,7 @@ describe('a push that is cut off', () => {
   test('the client is killed while the commit runs: carried through', async () => {
     const box = makeProbe();
     tell(box, 'commit', 'pause');
-    const push = await pushInBackground(box);
+    const push = pushInBackground(box);
     await converge('the probe is reached', () => reached(box, 'commit'));
     process.kill(push.client(), 'SIGKILL');
     untell(box, 'commit', 'pause');
@@ -168,7 +106,7 @@ describe('a push that fails', () => {
   test('a write inside between export and import is not lost', async () => {
     const box = makeProbe();
     tell(box, 'verify', 'pause');
-    const push = await pushInBackground(box);
+    const push = pushInBackground(box);
     await converge('the probe is reached', () => reached(box, 'verify'));
     writeFileSync(join(box.inside, 'live/one'), 'written meanwhile\n');
     untell(box, 'verify', 'pause');
@@ -181,7 +119,7 @@ describe('a push that fails', () => {
   test('of two pushes at once, the second is told who is at work', async () => {
     const box = makeProbe();
     tell(box, 'verify', 'pause');
-    const first = await pushInBackground(box);
+    const first = pushInBackground(box);
     await converge('the probe is reached', () => reached(box, 'verify'));
     const second = box.git('push', 'box', 'master');
     expect(second.status).not.toBe(0);

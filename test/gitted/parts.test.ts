@@ -1,7 +1,7 @@
 /** The small parts that the host side is made of. */
 import { execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { quoteWord } from '../../src/gitted/directory-driver.ts';
 import { endFrame, frame } from '../../src/gitted/frames.ts';
@@ -9,7 +9,7 @@ import { checkName } from '../../src/gitted/name.ts';
 import { findMirror } from '../../src/gitted/mirror.ts';
 import { archive } from '../../src/gitted/tar.ts';
 import { clientFile, makeMachine, runProgram } from '../helpers/gitted-machine.ts';
-import { read, tempDir } from '../helpers/repos.ts';
+import { read, tempDir, write } from '../helpers/repos.ts';
 
 describe('names', () => {
   test.each(['a', '0', 'my-wiki', 'a'.repeat(63)])('%s may be one', (name) => expect(checkName(name)).toBe(name));
@@ -65,13 +65,34 @@ describe('the program', () => {
     expect(runProgram(directory, join(directory, 'glxc-client'), ['help']).stdout).toContain('init NAME');
   });
 
-  test.each(['gitted', 'glxc'])('an older layout with its profiles in %s/sysconf works', (folder) => {
+  test.each(['gitted/sysconf', 'glxc/sysconf', 'gitted', 'glxc'])('an older layout with its profiles in %s works, under the older name too', (folder) => {
     const box = makeMachine();
-    runProgram(box.root, 'mkdir', [folder]);
-    box.must('mv', 'sysconf', `${folder}/sysconf`);
+    runProgram(box.root, 'mkdir', ['-p', dirname(folder)]);
+    box.must('mv', 'sysconf', folder);
+    box.must('mv', `${folder}/gitted-client`, `${folder}/glxc-client`);
     box.commit({}, 'older layout');
-    box.must('push', '-q', 'box', 'master');
-    expect(box.liveText('hello.txt')).toBe('hello\n');
+    expect(runProgram(box.root, join(box.root, folder, 'glxc-client'), ['init', 'old', '--driver', 'local'])).toMatchObject({ status: 0 });
+    box.must('push', '-q', 'old', 'master');
+    const inside = join(box.root, '.git/gitted-machines/old');
+    expect(read(inside, 'srv/files/hello.txt')).toBe('hello\n');
+    write(inside, 'srv/files/hello.txt', 'from inside\n');
+    write(inside, 'sysconf/actual/note', 'a setting\n');
+    box.must('pull', '-q', 'old', 'master');
+    expect(read(box.root, 'files/tree/hello.txt')).toBe('from inside\n');
+    expect(read(box.root, `${folder}/actual/note`)).toBe('a setting\n');
+  });
+
+  test('scaffold completes a repository that names its profiles, and adds what is asked for later', () => {
+    const root = tempDir('project');
+    execFileSync('git', ['init', '-q', '-b', 'master'], { cwd: root });
+    write(root, 'sysconf/actual/deps', 'app # our own\n');
+    write(root, 'sysconf/app/deps', 'sysconf.gitted.sqlite\n');
+    expect(runProgram(root, clientFile, ['scaffold'])).toMatchObject({ status: 0 });
+    expect(runProgram(root, 'ls', ['sysconf']).stdout.split('\n')).toEqual(['actual', 'app', 'gitted-client', 'sysconf.base', 'sysconf.gitted', 'sysconf.gitted.sqlite', 'type', '']);
+    expect(runProgram(root, clientFile, ['scaffold', '--with', 'files,sqlite'])).toMatchObject({ status: 0 });
+    expect(read(root, 'sysconf/actual/deps')).toBe('app # our own\nsysconf.gitted.files\n');
+    write(root, 'sysconf/app/deps', 'nobody\n');
+    expect(runProgram(root, clientFile, ['scaffold'])).toMatchObject({ status: 10, text: expect.stringContaining('names the profile nobody') });
   });
 
   test('says which command it does not know', () => {
