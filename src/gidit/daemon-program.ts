@@ -187,7 +187,7 @@ async function runOnce(daemonOptions: DaemonOptions, settings: NodeSettings): Pr
 }
 
 function reportHealth(status: NodeStatus): number {
-  const bad = status.projects.filter(({ tips, trouble }) => tips.length > 1 || trouble !== undefined);
+  const bad = status.projects.filter(({ tips, whole }) => tips.length > 1 || !whole);
   print(formatNodeStatus(status));
   return status.peers.length > 0 && bad.length === 0 ? exitCodes.ok : exitCodes.failed;
 }

@@ -9,6 +9,8 @@ import { deadline } from './streams/deadline.ts';
 export interface Joining {
   /** Joins at one more address, now. */
   join(address: string): Promise<string>;
+  /** Tries all again now, however often it failed before. */
+  wake(): void;
   /** Why named peers are not reached, by address. */
   troubles: ReadonlyMap<string, string>;
   close(): void;
@@ -18,6 +20,8 @@ const dialMs = 8_000;
 /** So many are tried from memory; the table brings the others. */
 const fromMemory = 16;
 const lookMs = 15_000;
+/** A dial costs little, and nobody tells us when somebody is back. */
+const longestRetryMs = 60_000;
 const aroundDelayMs = 500;
 /** With fewer the node looks for more. */
 const fewConnections = 12;
@@ -46,7 +50,7 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
       const count = (failures.get(address) ?? 0) + 1;
       failures.set(address, count);
       // More than a few joins a second from one address are refused, so a first failure is no reason to wait long.
-      retryAt.set(address, Date.now() + backoffMs(count, Math.random()));
+      retryAt.set(address, Date.now() + Math.min(longestRetryMs, backoffMs(count, Math.random())));
       if (isNamed && !closed) {
         if (!troubles.has(address)) log.warn('A peer cannot be reached', { address, error: String(error) });
         troubles.set(address, String((error as Error).message ?? error));
@@ -92,6 +96,11 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   const timer = setInterval(lookAndAround, lookMs).unref();
   return {
     join,
+    wake() {
+      retryAt.clear();
+      failures.clear();
+      lookAndAround();
+    },
     troubles,
     close() {
       closed = true;

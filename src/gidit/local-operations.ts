@@ -148,6 +148,7 @@ const operations: Record<string, Operation> = {
     const peers = textsOf(args['peers']);
     await parts.node.memory.deny(peers);
     parts.node.engine.deny(new Set(peers));
+    parts.joining.wake();
     return { denied: peers };
   },
 };

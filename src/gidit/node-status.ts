@@ -1,6 +1,8 @@
 /** What a daemon says of itself. */
 import { formatAddress } from './address.ts';
+import { planBundles } from './chain.ts';
 import type { DaemonParts } from './daemon.ts';
+import { linksOf } from './fork.ts';
 
 export interface ProjectStatus {
   address: string;
@@ -15,6 +17,8 @@ export interface ProjectStatus {
   maxBytes: number;
   /** Other nodes that are known to hold it. */
   holders: string[];
+  /** The bundles here lead from nothing to every tip. */
+  whole: boolean;
   /** A connected node tells us of moves. */
   live: boolean;
   trouble: string | undefined;
@@ -38,7 +42,8 @@ export async function nodeStatus(parts: DaemonParts): Promise<NodeStatus> {
   const { engine, memory, holdings } = node;
   const peers = new Map(engine.connections().map(({ peer, address }) => [peer, address]));
   const projects = memory.state.held.map(async (held): Promise<ProjectStatus> => {
-    const [tips, bundles] = await Promise.all([holdings.tips(held), holdings.bundles(held)]);
+    const [tips, bundles, list] = await Promise.all([holdings.tips(held), holdings.bundles(held), holdings.list(held)]);
+    const links = new Map((list?.objects ?? []).map((object) => [object.id, linksOf(object)]));
     return {
       address: formatAddress(held),
       how: held.how,
@@ -49,6 +54,7 @@ export async function nodeStatus(parts: DaemonParts): Promise<NodeStatus> {
       sizeBytes: bundles.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
       maxBytes: held.maxBytes,
       holders: node.holders.of(held),
+      whole: tips.length > 0 && tips.every(({ id }) => planBundles([], id, links, bundles) !== undefined),
       live: notices.isLive(held),
       trouble: keeper.troubles.get(formatAddress(held)),
     };
@@ -74,7 +80,7 @@ function formatSize(sizeBytes: number): string {
 export function formatNodeStatus(status: NodeStatus): string {
   const lines = [`node ${status.id}, ${status.peers.length} peers connected`, ...status.addresses.map((address) => `  join it with: git-gidit-daemon --peer ${address}`)];
   for (const project of status.projects) {
-    const state = project.tips.length > 1 ? 'FORKED' : project.trouble === undefined ? 'whole' : 'NOT WHOLE';
+    const state = project.tips.length > 1 ? 'FORKED' : project.whole ? 'whole' : 'NOT WHOLE';
     const others = project.holders.length === 0 ? 'nobody else is known to hold it' : `${project.holders.length} other${project.holders.length === 1 ? '' : 's'}`;
     lines.push(`gidit::${project.address}  ${project.how}  number ${project.seq}  ${state}  ${formatSize(project.sizeBytes)}, ${others}`);
     if (project.tips.length > 1) lines.push(`  two objects do not follow from each other: ${project.tips.join(' and ')}   -> git gidit heal ${project.address}`);

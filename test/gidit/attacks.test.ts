@@ -74,7 +74,7 @@ describe('attacks', () => {
   test('the table takes no forged, grafted, stripped or misplaced record', async () => {
     const engine = await node();
     const place = recordKey(address('notes'));
-    await converge('a good record is taken', async () => (await engine.put(place, await message(first), soon())) === 1, 60_000);
+    await converge('a good record is taken', async () => (await engine.put(place, await message(first), soon())) === 1, 15_000);
     const forged = await message(second);
     forged[forged.indexOf('222') + 1] = 0x33;
     const stripped = await message({ ...second, signedBytes: Buffer.from(second.signedBytes.toString().replace(/^.* refs\/gidit\/.*\n/gm, '')) });
@@ -120,7 +120,7 @@ describe('attacks', () => {
     const place = recordKey(address('hidden'));
     const verify = (bytes: Uint8Array): ReturnType<typeof verifyMessage> => verifyMessage(bytes);
     const honest = await node(createRecordJudge(verify));
-    await converge('the honest node has the new one', async () => (await honest.put(place, await message(newer, 'hidden'), soon())) >= 1, 60_000);
+    await converge('the honest node has the new one', async () => (await honest.put(place, await message(newer, 'hidden'), soon())) >= 1, 15_000);
     const hiding = await node({ ...lawless, admit: (_key, next) => { if (!Buffer.from(next).includes(one.signedBytes)) throw new Error('I keep the old one'); } });
     await hiding.put(place, await message(one, 'hidden'), soon());
     await look('hidden');
@@ -136,7 +136,7 @@ describe('attacks', () => {
       await engine.provide(recordKey(address(project)), soon());
       for await (const holder of engine.findHolders(recordKey(address(project)), soon())) if (holder === engine.id) return true;
       return (await askDaemon<{ asked: number }>(baseDir, 'look-up', { address: `${key}/${project}`, mayBeNew: true })).asked > 0;
-    }, 60_000);
+    }, 15_000);
     return engine;
   }
 
@@ -192,7 +192,7 @@ describe('attacks', () => {
     for (const bundle of liars) await liar('bundles', list, bundle);
     await expect(askDaemon(baseDir, 'bring', { address: `${key}/bundles`, have: [], want: object.id })).rejects.toMatchObject({ kind: 'not-found' });
     await liar('bundles', list, send(good));
-    await converge('the honest one is found', async () => (await askDaemon<{ holders: number }>(baseDir, 'look-up', { address: `${key}/bundles` })).holders >= 6, 60_000);
+    await converge('the honest one is found', async () => (await askDaemon<{ holders: number }>(baseDir, 'look-up', { address: `${key}/bundles` })).holders >= 6, 15_000);
     let brought: Buffer | undefined;
     await askDaemon(baseDir, 'bring', { address: `${key}/bundles`, have: [], want: object.id }, {
       use: (result) => {

@@ -106,7 +106,7 @@ export function makePeer(name: string): Peer {
       children.add(child);
       const mine = child;
       mine.on('exit', () => children.delete(mine));
-      await converge(`the daemon of ${name} answers`, async () => (address = (await status()).addresses[0]) !== undefined, 60_000);
+      await converge(`the daemon of ${name} answers`, async () => (address = (await status()).addresses[0]) !== undefined, 30_000);
     },
     async end(signal = 'SIGKILL') {
       const ending = child;
@@ -140,7 +140,7 @@ export async function startCloud(...peers: Peer[]): Promise<void> {
   const [first, ...others] = peers as [Peer, ...Peer[]];
   await first.start();
   await Promise.all(others.map((peer) => peer.start(first)));
-  await converge('every node has found others', async () => (await Promise.all(peers.map((peer) => peer.status()))).every((each) => each.peers.length >= Math.min(2, peers.length - 1)), 120_000);
+  await converge('every node has found others', async () => (await Promise.all(peers.map((peer) => peer.status()))).every((each) => each.peers.length >= Math.min(2, peers.length - 1)), 40_000);
 }
 
 /** Ends what is left, gently enough for gpg's agents to go too. */
