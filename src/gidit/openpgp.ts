@@ -45,6 +45,27 @@ export type Strength = 'chain' | 'legacy';
  */
 export async function readKeys(bytes: Uint8Array, most = 1): Promise<ReadKey[]> {
   if (bytes.length > wireLimits.maxKeyBytes) throw new Refusal('size', `A key of ${bytes.length} bytes; ${wireLimits.maxKeyBytes} is the most.`);
+  const name = createHash('sha256').update(bytes).digest('hex');
+  const keys = knownKeys.get(name) ?? (await parseKeys(bytes));
+  if (knownKeys.size >= mostKnownKeys) knownKeys.clear();
+  // The library notes on a signature that it was revoked at some date, and then takes it for revoked at any earlier one.
+  if (!keys.some(({ parsed }) => hasRevocations(parsed))) knownKeys.set(name, keys);
+  if (keys.length > most) throw new Refusal('key', `${keys.length} keys where ${most === 1 ? 'one' : `1 to ${most}`} can be.`);
+  return keys;
+}
+
+/**
+ * Keys by the SHA-256 of their bytes: reading one and checking its self-signatures
+ * costs more than checking what it signed, and most messages are by a few keys.
+ */
+const knownKeys = new Map<string, ReadKey[]>();
+const mostKnownKeys = 256;
+
+function hasRevocations({ revocationSignatures, users, subkeys }: PublicKey): boolean {
+  return revocationSignatures.length > 0 || [...users, ...subkeys].some((part) => part.revocationSignatures.length > 0);
+}
+
+async function parseKeys(bytes: Uint8Array): Promise<ReadKey[]> {
   const openpgp = await load();
   let keys;
   try {
@@ -53,7 +74,7 @@ export async function readKeys(bytes: Uint8Array, most = 1): Promise<ReadKey[]> 
     throw new Refusal('key', 'These bytes are no OpenPGP key.', { cause, hint: 'gpg --export FINGERPRINT writes one' });
   }
   if (keys.some((key) => key.isPrivate())) throw new Refusal('key', 'This is a secret key, which must never leave its owner.', { hint: 'gpg --export FINGERPRINT, not --export-secret-keys' });
-  if (keys.length < 1 || keys.length > most) throw new Refusal('key', `${keys.length} keys where ${most === 1 ? 'one' : `1 to ${most}`} can be.`);
+  if (keys.length < 1 || keys.length > 2) throw new Refusal('key', `${keys.length} keys where one can be.`);
   // The bytes as they came, where they are one key's: their SHA-1 is a name of it.
   return Promise.all(keys.map((key) => describeKey(key as PublicKey, keys.length === 1 ? bytes : key.write())));
 }
