@@ -70,7 +70,7 @@ export function prepareMachine(options: MachineOptions): TortureMachine {
   writeFileSync(clockFile, '+0\n');
   writeFileSync(lineFile, 'good');
   writeFileSync(lineProgram, lineScript, { mode: 0o755 });
-  writeFileSync(join(home, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n[protocol "file"]\n\tallow = always\n[safe]\n\tdirectory = *\n`);
+  writeFileSync(join(home, '.gitconfig'), `[user]\n\tname = ${name}\n\temail = ${name}@example.org\n[init]\n\tdefaultBranch = main\n[gc]\n\tauto = 0\n[maintenance]\n\tauto = false\n[protocol "file"]\n\tallow = always\n[safe]\n\tdirectory = *\n`);
   const configFile = join(home, '.config/gitsync');
   writeFileSync(configFile, `[gitsync]\nwork_dir = "${root}"\nnotify = no\n${settings}\n`);
 

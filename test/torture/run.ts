@@ -67,7 +67,8 @@ function makeRemote(directory: string): string {
   for (const [key, value] of [['user.name', 'rewriter'], ['user.email', 'rewriter@example.org']]) git('-C', first, 'config', key as string, value as string);
   writeFileSync(join(first, 'welcome.md'), '# Welcome\n\none\ntwo\nthree\n');
   git('-C', first, 'add', '-A');
-  git('-C', first, 'commit', '-q', '-m', 'first');
+  // Who amends the very first commit has a history that nothing joins with the others'.
+  for (let i = 0; i < 8; i += 1) git('-C', first, 'commit', '-q', '--allow-empty', '-m', `first ${i}`);
   git('-C', first, 'push', '-q', remote, 'main');
   return remote;
 }
