@@ -10,6 +10,7 @@ import { toGitsyncError } from '../errors.ts';
 import type { Log } from '../log.ts';
 import { hasOpenUpdate } from '../git/apply.ts';
 import { git, gitText, type Repo } from '../git/git.ts';
+import { findLocalPrograms } from '../git/local-programs.ts';
 import { listRemotes } from '../git/remotes.ts';
 import { openRepo } from '../git/repository.ts';
 import { canReadIndex, findObjectTrouble, repairObjects } from '../git/repair.ts';
@@ -38,7 +39,7 @@ export async function examine(config: RepoConfig, log: Log, fix: boolean): Promi
     const objects = await checkObjects(repo, fix);
     // In this order: without its objects a repository cannot be opened, and opening it mends the rest.
     const state = fix ? [await mend(config, log)] : await checkState(repo);
-    return [...state, objects, ...(await checkRemotes(repo)), ...(await checkSurroundings(repo))];
+    return [...state, objects, ...(await checkRemotes(repo)), ...(await checkSurroundings(repo)), ...(await checkPrograms(repo))];
   } catch (error) {
     return [failed(error)];
   }
@@ -53,6 +54,11 @@ async function checkState(repo: Repo): Promise<Finding[]> {
   if (lock !== undefined) findings.push({ level: 'fail', what: `index.lock has been there for ${formatDuration(Date.now() - lock.mtimeMs)}: another git command is at work, or was killed`, hint: `${hint}   (removes one that nobody holds, after 10 minutes)` });
   if (await hasOpenUpdate(repo)) findings.push({ level: 'note', what: 'an update of the work tree is under way, or was interrupted', hint });
   return findings.length > 0 ? findings : [{ level: 'ok', what: 'index and locks are in order' }];
+}
+
+/** A clone never brings such settings; a `.git` that somebody else made may. */
+async function checkPrograms(repo: Repo): Promise<Finding[]> {
+  return (await findLocalPrograms(repo)).map(({ key, value }) => ({ level: 'note', what: `its own config lets git start a program, or take another transport: ${key} = ${value}` }));
 }
 
 /** Opening a repository finishes an interrupted update, clears stale locks and builds a damaged index anew. */

@@ -2,7 +2,9 @@
 import { resolve } from 'node:path';
 import { addWorkDir, removeWorkDir } from '../config/edit-config.ts';
 import { formatProblem } from '../config/config-problem.ts';
+import { shellQuote } from '../core/shell-quote.ts';
 import { GitsyncError } from '../errors.ts';
+import { findLocalPrograms } from '../git/local-programs.ts';
 import { openRepo } from '../git/repository.ts';
 import { ask, readConfig, type Context } from './context.ts';
 import { shortPath } from './status-lines.ts';
@@ -17,9 +19,16 @@ export async function runAdd(context: Context, paths: readonly string[]): Promis
   const added: string[] = [];
   for (const path of opened) if (await addWorkDir(context.configFile, path)) added.push(path);
   const agent = (await ask(context, 'reload')) !== undefined;
-  const lines = opened.map((path) => `${added.includes(path) ? 'Added' : 'Listed already'}: ${shortPath(path)}`);
+  const lines = (await Promise.all(opened.map(async (path) => [`${added.includes(path) ? 'Added' : 'Listed already'}: ${shortPath(path)}`, ...(await programLines(path))]))).flat();
   context.answer([...lines, ...(agent ? [] : [`No agent is running: ${startHint}`])], { config: context.configFile, added, agent });
   return 0;
+}
+
+/** A `.git` that somebody else made can start programs by settings that a clone never brings; whoever adds it should see them. */
+async function programLines(path: string): Promise<string[]> {
+  const programs = await findLocalPrograms(await openRepo(path));
+  if (programs.length === 0) return [];
+  return ['  Its own config lets git start programs or take other transports. Are they yours?', ...programs.map(({ key, value }) => `    ${key} = ${value}`), `  If not: gitsync rm ${shellQuote(path)}`];
 }
 
 async function openExisting(text: string): Promise<string> {
