@@ -125,7 +125,7 @@ async function verifyProject(context: CommandContext, store: Store, address: Add
   const bundles = await store.listBundles(address);
   const tips = await store.forks(address);
   if (tips.length > 0) complain(tips.join(' and '), new GitsyncError('halted', 'do not follow from each other'));
-  await writeOut(`${bad === 0 ? 'good' : 'BAD '}  ${formatAddress(address)}  ${links.size} PushObjects, ${bundles.length} bundles\n`);
+  await writeOut(`${bad === 0 ? 'good' : 'BAD '}  ${formatAddress(address)}  ${links.size} PushObject${links.size === 1 ? '' : 's'}, ${bundles.length} bundle${bundles.length === 1 ? '' : 's'}\n`);
   return bad;
 }
 
