@@ -1,7 +1,8 @@
 /** The loop's talk with a container: what came of it as an event, and a word in the log when that is news. */
 import type { Event } from '../core/repo-state.ts';
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { forgetTarget, integratedTip } from '../git/fetch.ts';
+import { forgetTarget, integratedTip, trackingRef } from '../git/fetch.ts';
+import { readRef } from '../git/ref-file.ts';
 import { fetchFromContainer, lookAt, openContainer, pushToContainer, type Away, type Container, type MachineView } from '../remote/container.ts';
 import { changeOwnState } from './own-state.ts';
 import { failureOf, type RepoSession } from './repo-session.ts';
@@ -44,7 +45,7 @@ function awayEvent(name: string, { state }: Away, repoPath: string, branch: stri
 
 /** Whether the container ever had the branch: one that was destroyed is not made again unasked. */
 async function wasThere(session: RepoSession, target: LoopTarget): Promise<boolean> {
-  return (await integratedTip(session.repo, target)) !== undefined;
+  return ((await readRef(session.repo, trackingRef(target))) ?? (await integratedTip(session.repo, target))) !== undefined;
 }
 
 async function fetchTarget(session: RepoSession, target: LoopTarget, handle: ContainerHandle, signal: AbortSignal): Promise<Event> {
@@ -123,7 +124,7 @@ async function noteTimes(session: RepoSession, { remote }: LoopTarget, event: Ev
 /** Says once that something is wrong, and once that it is over. */
 function tellOnce(session: RepoSession, name: string, event: Event): void {
   const handle = session.containers.get(name);
-  if (handle === undefined) return;
+  if (handle === undefined || (event.type === 'remote-failed' && event.failure.kind === 'interrupted')) return;
   const { log } = session.repo;
   const sentence = event.type === 'remote-failed' ? event.failure.sentence : event.type === 'import-failed' ? event.sentence : undefined;
   const hint = event.type === 'remote-failed' ? event.failure.hint : event.type === 'import-failed' ? event.hint : undefined;

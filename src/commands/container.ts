@@ -57,7 +57,9 @@ async function readLines(context: Context, places: readonly Place[]): Promise<Ma
 async function runList(context: Context, inPath: string | undefined): Promise<number> {
   const lines = await readLines(context, await listPlaces(context, inPath));
   const rows = [...lines].map(([{ repo, container }, line]) => ({ name: container.name, repo: repo.path, branch: container.branch ?? null, machine: line?.machine ?? 'unknown', state: line?.state ?? 'unknown' }));
-  const text = rows.map(({ name, repo, machine, state }) => `${name}\t${machine}\t${state}\t${shortPath(repo)}`);
+  const widthOf = (key: 'name' | 'machine' | 'state'): number => Math.max(0, ...rows.map((row) => row[key].length));
+  const [nameWidth, machineWidth, stateWidth] = [widthOf('name'), widthOf('machine'), widthOf('state')];
+  const text = rows.map(({ name, repo, machine, state }) => `${name.padEnd(nameWidth)}  ${machine.padEnd(machineWidth)}  ${state.padEnd(stateWidth)}  ${shortPath(repo)}`);
   context.answer(rows.length === 0 ? ['No container is described in the config file: see gitsync config --help'] : text, rows);
   return exitCodes.ok;
 }

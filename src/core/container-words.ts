@@ -14,7 +14,7 @@ export interface ContainerWords {
 }
 
 /** git's own, and what only shows that something goes on: phases, details (seven spaces) and progress. */
-const noise = /^(?:-----> |=====> |\s{4,}|To |From |fatal: |error: |hint: |!|Done$|Enumerating|Counting|Compressing|Receiving|Writing|Resolving|Checking|Unpacking|Delta |Total |Updating|Everything up-to-date|Branch |\* |warning: )/;
+const noise = /^(?:-----> |=====> |\s{4,}|To |From |fatal: |error: |hint: |!|Done$|Enumerating|Counting|Compressing|Receiving|Writing|Resolving|Checking|Unpacking|Delta |Total |Updating|Everything up-to-date|Branch |\* |warning: |Please make sure you have |and the repository exists)/;
 
 const maxSentenceLength = 600;
 
@@ -32,7 +32,7 @@ function kindOf(text: string): ContainerWords['kind'] {
   return /pre-receive hook declined/.test(text) ? 'refused' : 'failed';
 }
 
-/** Reads standard error of a git command that failed; undefined when neither of them said anything. */
+/** Reads what a git command that failed has said (with `push --porcelain`, standard output too); undefined when neither of them said anything. */
 export function readContainerWords(stderr: string): ContainerWords | undefined {
   const lines = linesOf(stderr);
   const text = lines.join('\n');

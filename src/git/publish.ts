@@ -22,7 +22,7 @@ export interface PublishOptions extends RemoteStepOptions {
   /** The local branch that gets this one as its upstream, when the push makes it and it has none. */
   setUpstreamFor?: string;
   /** Reads a refusal that the remote explains in words of its own; undefined: as git's. */
-  readRefusal?: (stderr: string) => PublishOutcome | undefined;
+  readRefusal?: (said: string) => PublishOutcome | undefined;
 }
 
 /** Kinds of failure that stay until a person or the server changes something, so that another branch may be tried. */
@@ -107,7 +107,7 @@ async function push(repo: Repo, target: PublishTarget, commit: string, options: 
     // remote.NAME.mirror would delete what we do not name; as environment, since a name may hold a '='.
     env: { ...options.env, GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: `remote.${remote}.mirror`, GIT_CONFIG_VALUE_0: 'false' },
   });
-  const outcome = result.exitCode === 0 ? await readOutcome(repo, target, result) : (options.readRefusal?.(result.stderr) ?? (await readOutcome(repo, target, result)));
+  const outcome = result.exitCode === 0 ? await readOutcome(repo, target, result) : (options.readRefusal?.(`${result.stderr}\n${result.stdout.toString()}`) ?? (await readOutcome(repo, target, result)));
   if (outcome.kind === 'pushed' || outcome.kind === 'up-to-date') await moveTrackingRef(repo, tracking, commit);
   return outcome;
 }

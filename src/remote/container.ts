@@ -55,7 +55,8 @@ function optionsFor(start: boolean, signal: AbortSignal): RemoteStepOptions {
 function explain(stderr: string): GitsyncError | undefined {
   const words = readContainerWords(stderr);
   if (words === undefined) return undefined;
-  return new GitsyncError(words.kind === 'locked' ? 'locked' : 'container', words.sentence, words.hint === undefined ? {} : { hint: words.hint });
+  const cause = words.kind === 'stopped' || words.kind === 'absent' ? new WentAway(words.kind) : undefined;
+  return new GitsyncError(words.kind === 'locked' ? 'locked' : 'container', words.sentence, { ...(words.hint === undefined ? {} : { hint: words.hint }), ...(cause === undefined ? {} : { cause }) });
 }
 
 /** Fetches the branch, which exports what changed inside first. @throws GitsyncError `container` in the container's words */
@@ -63,7 +64,26 @@ export async function fetchFromContainer(repo: Repo, container: Container, targe
   const state = await container.driver.state();
   // A fetch never makes a machine.
   if (state === 'absent' || state === 'partial' || (state === 'stopped' && !options.start)) return { kind: 'away', state };
-  return fetchBranch(repo, target, optionsFor(options.start, options.signal));
+  return orAway(() => fetchBranch(repo, target, optionsFor(options.start, options.signal)));
+}
+
+/** That the machine went away between our look and git's is no failure of its own. */
+async function orAway<T>(work: () => Promise<T>): Promise<T | Away> {
+  try {
+    return await work();
+  } catch (error) {
+    const away = error instanceof GitsyncError && error.kind === 'container' && error.cause instanceof WentAway ? error.cause : undefined;
+    if (away === undefined) throw error;
+    return { kind: 'away', state: away.state };
+  }
+}
+
+class WentAway extends Error {
+  readonly state: 'stopped' | 'absent';
+  constructor(state: 'stopped' | 'absent') {
+    super(state);
+    this.state = state;
+  }
 }
 
 export type ContainerPush =
@@ -80,7 +100,7 @@ export async function pushToContainer(repo: Repo, container: Container, target: 
   const isAway = state !== 'running' && !(state === 'stopped' ? options.start : options.make);
   if (isAway) return { kind: 'away', state };
   let refusal: { sentence: string; hint: string | undefined } | undefined;
-  const outcome = await publishBranch(repo, target, commit, {
+  const outcome = await orAway(() => publishBranch(repo, target, commit, {
     ...optionsFor(options.start || options.make, options.signal),
     readRefusal(stderr) {
       const words = readContainerWords(stderr);
@@ -90,7 +110,8 @@ export async function pushToContainer(repo: Repo, container: Container, target: 
       if (words?.kind !== 'refused' && error !== undefined) throw error;
       return undefined;
     },
-  });
+  }));
+  if (outcome.kind === 'away') return outcome;
   if (outcome.kind === 'rejected') return { kind: 'rejected' };
   if (outcome.kind === 'refused') return { kind: 'import-failed', ...(refusal ?? { sentence: outcome.reason, hint: outcome.error.hint }) };
   return { kind: 'pushed' };
