@@ -10,6 +10,8 @@ const path = `${process.env['PATH']}:/usr/sbin:/sbin`;
 
 export interface TestMariadb {
   socket: string;
+  /** What the handler needs to reach it. */
+  env: { GITTED_MYSQL_SOCKET: string };
   /** Runs SQL in a database (or none) and returns the rows, fields divided by tabs. */
   sql(database: string, text: string): string;
   create(database: string): void;
@@ -42,6 +44,7 @@ export async function startMariadb(): Promise<TestMariadb> {
   await converge(`mariadbd answers (see ${home}/log)`, () => sql('mysql', 'SELECT 1;') === '1', 60_000);
   return {
     socket,
+    env: { GITTED_MYSQL_SOCKET: socket },
     sql,
     create: (database) => void sql('mysql', `CREATE DATABASE \`${database}\`;`),
     drop: (database) => void sql('mysql', `DROP DATABASE IF EXISTS \`${database}\`;`),

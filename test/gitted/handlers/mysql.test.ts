@@ -1,18 +1,15 @@
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { handlerFor, treeOf, type Handler } from '../../helpers/handler.ts';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { treeOf } from '../../helpers/handler.ts';
 import { startMariadb, type TestMariadb } from '../../helpers/mariadb.ts';
 import { tempDir } from '../../helpers/repos.ts';
+import { commitTwice, edited, expectRefusal, expectTakenBack, replace, shopFixture } from '../../helpers/sql-handler.ts';
 import { describeWith } from '../../helpers/requires.ts';
 
 let server: TestMariadb;
-let count = 0;
 const nasty = readFileSync(new URL('nasty-mysql.sql', import.meta.url), 'utf8');
-
-function bound(database = `db ${++count}`): Handler & { database: string } {
-  return { database, ...handlerFor('mysql', { GITTED_MYSQL_SOCKET: server.socket, GITTED_MYSQL_DATABASE: database }) };
-}
 
 /** The values of every table by a channel that the handler does not use. */
 function valuesOf(database: string): Record<string, string> {
@@ -32,20 +29,6 @@ function valuesOf(database: string): Record<string, string> {
   return values;
 }
 
-function edited(tree: string, change: (dir: string) => void): string {
-  const dir = tempDir('edited');
-  cpSync(tree, dir, { recursive: true, preserveTimestamps: true });
-  change(dir);
-  return dir;
-}
-
-function replace(dir: string, path: string, from: string | RegExp, to: string): void {
-  const text = readFileSync(join(dir, path), 'utf8');
-  const changed = text.replace(from, to);
-  if (changed === text) throw new Error(`${path} does not hold ${String(from)}`);
-  writeFileSync(join(dir, path), changed);
-}
-
 const shop = `
   CREATE TABLE customer (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NOT NULL UNIQUE) ENGINE=InnoDB;
   CREATE TABLE item (id INT PRIMARY KEY, customer INT, what VARCHAR(30), price DECIMAL(8,2) CHECK (price >= 0), gross DECIMAL(9,2) AS (price * 2) STORED, FOREIGN KEY (customer) REFERENCES customer (id)) ENGINE=InnoDB;
@@ -57,12 +40,7 @@ const shop = `
 `;
 const trigger = `CREATE TRIGGER boom BEFORE UPDATE ON item FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a trigger ran';`;
 
-function shopWith(more = ''): { shop: ReturnType<typeof bound>; tree: string } {
-  const handler = bound();
-  server.create(handler.database);
-  server.sql(handler.database, shop + more);
-  return { shop: handler, tree: handler.export() };
-}
+const { bound, shopWith, sharedShop } = shopFixture('mysql', shop, () => server);
 
 const items = 'data/item/00000000.tsv';
 const customers = 'data/customer/00000000.tsv';
@@ -166,12 +144,7 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
     ['a program in the SQL', (dir: string) => appendFileSync(join(dir, 'schema/pre-data.sql'), '\\! touch /tmp/owned\n'), /schema\/pre-data\.sql/],
     ['a table dropped', (dir: string) => { replace(dir, 'manifest.tsv', /table\tlog.*\n/, ''); rmSync(join(dir, 'data/log'), { recursive: true }); }, 'table log would be dropped'],
     ['more than a fifth of the rows deleted', (dir: string) => writeFileSync(join(dir, items), readFileSync(join(dir, items), 'utf8').split('\n').slice(0, 70).join('\n') + '\n'), '30 of 100 rows of item would be deleted'],
-  ])('refuses %s, says where, and changes nothing', (_title, change, message) => {
-    const { shop, tree } = shopWith();
-    const { status, stderr } = shop.push(edited(tree, change), tree);
-    expect({ status, stderr }).toEqual({ status: 1, stderr: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message) });
-    expect(treeOf(shop.export())).toEqual(treeOf(tree));
-  });
+  ])('refuses %s, says where, and changes nothing', (_title, change, message) => expectRefusal(sharedShop(), change, message));
 
   test.each([
     ['rows', renameItem, `UPDATE item SET what = 'live' WHERE id = 7;`],
@@ -197,15 +170,7 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
   test('can be taken back after every step, twice, and finishes a commit that is asked for twice', () => {
     const { shop, tree } = shopWith(trigger);
     const before = treeOf(tree);
-    for (const change of [(dir: string) => replace(dir, customers, 'customer 7\n', 'customer seven\n'), touchSchema]) {
-      const next = edited(tree, change);
-      for (const steps of [[], ['stage'], ['stage', 'verify'], ['stage', 'verify', 'recheck']]) {
-        for (const step of steps) shop.must(step, next, { GITTED_OLD_DIR: tree });
-        shop.must('rollback');
-        shop.must('rollback');
-        expect(treeOf(shop.export())).toEqual(before);
-      }
-    }
+    expectTakenBack(shop, tree, [(dir) => replace(dir, customers, 'customer 7\n', 'customer seven\n'), touchSchema]);
     // A crash after the triggers went and before the names changed.
     shop.must('stage', edited(tree, touchSchema), { GITTED_OLD_DIR: tree });
     writeFileSync(join(shop.state, 'stage/live-post.sql'), before['schema/post-data.sql'] as string, 'latin1');
@@ -215,10 +180,124 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
     shop.must('rollback');
     expect(treeOf(shop.export())).toEqual(before);
     const next = edited(tree, (dir) => replace(dir, customers, 'customer 7\n', 'customer seven\n'));
-    for (const step of ['stage', 'verify', 'commit', 'commit', 'rollback']) shop.must(step, next, { GITTED_OLD_DIR: tree });
+    commitTwice(shop, next, tree);
     expect(treeOf(shop.export())).toEqual(treeOf(next));
     const whole = edited(next, (dir) => replace(dir, 'schema/pre-data.sql', '`what` varchar(30)', '`what` varchar(31)'));
-    for (const step of ['stage', 'verify', 'commit', 'commit', 'rollback', 'rollback']) shop.must(step, whole, { GITTED_OLD_DIR: next });
+    commitTwice(shop, whole, next);
     expect(treeOf(shop.export())).toEqual(treeOf(whole));
+  });
+
+  describe('what a binding keeps back', () => {
+    const people = `CREATE TABLE person (id INT AUTO_INCREMENT PRIMARY KEY, name VARCHAR(50) NOT NULL, email VARCHAR(20) NOT NULL UNIQUE, phone TEXT, note VARCHAR(9) DEFAULT 'none') ENGINE=InnoDB;
+      INSERT INTO person (name, email, phone, note) SELECT CONCAT('person ', seq), CONCAT('p', seq, '@example.org'), CONCAT('555-', seq), CONCAT('n', seq) FROM seq_1_to_20;
+      CREATE TABLE session (id INT AUTO_INCREMENT PRIMARY KEY, person INT, token TEXT, FOREIGN KEY (person) REFERENCES person (id)) ENGINE=InnoDB;
+      INSERT INTO session (person, token) SELECT 1 + seq % 20, CONCAT('secret ', seq) FROM seq_1_to_30;`;
+    const kept = { GITTED_MYSQL_LEAVE_OUT: 'session', GITTED_MYSQL_MASK: 'person.email person.phone person.note' };
+    const withPeople = () => shopWith(people, kept).shop;
+    const secrets = 'SELECT email, phone, note FROM person ORDER BY id;';
+    const sessions = 'SELECT * FROM session ORDER BY id;';
+    const persons = 'data/person/00000000.tsv';
+
+    test('is not in the files, and stays in the database when rows or the whole are pushed', () => {
+      const app = withPeople();
+      const tree = app.export();
+      expect(Object.values(treeOf(tree)).join('')).not.toMatch(/secret|@example|555-/);
+      expect(treeOf(tree)['counters.tsv']).not.toContain('session');
+      expect(treeOf(tree)['manifest.tsv']).toContain('left-out\tsession\t\tsession\nmasked\tperson\t\tperson\temail,note,phone\n');
+      const rows = edited(tree, (dir) => {
+        replace(dir, persons, '7\tperson 7\n', '7\tperson seven\n');
+        appendFileSync(join(dir, persons), '99\tnew\n');
+      });
+      const [before, there] = [server.sql(app.database, secrets), server.sql(app.database, sessions)];
+      const number = server.sql(app.database, `SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = 'session';`);
+      expect(app.push(rows, tree)).toMatchObject({ status: 0 });
+      expect(server.sql(app.database, `SELECT name, email FROM person WHERE id = 7;`)).toBe('person seven\tp7@example.org');
+      expect(server.sql(app.database, `SELECT email LIKE 'masked %', phone IS NULL, note FROM person WHERE id = 99;`)).toBe('1\t1\tnone');
+      server.sql(app.database, 'DELETE FROM person WHERE id = 99;');
+      const now = app.export();
+      const whole = edited(now, (dir) => replace(dir, 'schema/pre-data.sql', '`name` varchar(50) NOT NULL,\n  `email`', '`name` varchar(51) NOT NULL,\n  `email`'));
+      expect(app.push(whole, now)).toMatchObject({ status: 0 });
+      expect(server.sql(app.database, secrets)).toBe(before);
+      expect(server.sql(app.database, sessions)).toBe(there);
+      expect(server.sql(app.database, `INSERT INTO session () VALUES (); SELECT LAST_INSERT_ID();`)).toBe(number);
+      expect(treeOf(app.export())).toEqual(treeOf(whole));
+      // A write to a table that is left out is a write, too.
+      app.must('stage', edited(whole, touchSchema), { GITTED_OLD_DIR: whole });
+      server.sql(app.database, `UPDATE session SET token = 'other' WHERE id = 1;`);
+      expect(app.run('recheck', whole)).toMatchObject({ status: 4 });
+      app.must('rollback');
+    });
+
+    test('begins empty where there is no database yet, and is told', () => {
+      const tree = withPeople().export();
+      const other = bound();
+      expect(other.run('stage', tree).stderr).toContain('session: its rows are not in the files: it begins empty.');
+      for (const verb of ['verify', 'recheck', 'commit', 'rollback']) other.must(verb, tree);
+      expect(server.sql(other.database, `SELECT count(*), count(DISTINCT email), count(phone), min(note) FROM person;`)).toBe('20\t20\t0\tnone');
+      expect(server.sql(other.database, 'SELECT count(*) FROM session;')).toBe('0');
+    });
+
+    test.each([
+      ['the mark of a table gone', (dir: string) => replace(dir, 'manifest.tsv', /left-out.*\n/, ''), 'table session would be dropped'],
+      ['the mark of columns gone', (dir: string) => replace(dir, 'manifest.tsv', /masked.*\n/, ''), 'column email of person would be dropped'],
+      ['rows for what was left out', (dir: string) => replace(dir, 'manifest.tsv', /left-out.*\n/, 'table\tsession\t\tsession\tint:9\tid\tid,person,token\n'), 'the rows of session were left out'],
+    ])('is not lost by a push that has %s', (_title, change, message) => {
+      const app = withPeople();
+      expectRefusal({ shop: app, tree: app.export() }, change, message);
+    });
+
+    test.each([
+      ['a table that is not there', { GITTED_MYSQL_LEAVE_OUT: 'sessions' }, 'The binding keeps back sessions, which is not there'],
+      ['a column that is not there', { GITTED_MYSQL_MASK: 'person.mail' }, 'The binding keeps back person.mail, which is not there'],
+      ['the key', { GITTED_MYSQL_LEAVE_OUT: '', GITTED_MYSQL_MASK: 'session.id' }, 'session has masked columns and no key without them'],
+      ['a name that is none', { GITTED_MYSQL_MASK: 'Person' }, 'GITTED_MYSQL_MASK has "Person", expected [SCHEMA.]TABLE.COLUMN'],
+    ])('cannot be %s: nothing is exported', (_title, env, message) => {
+      expect(withPeople().run('export', tempDir('export'), env)).toMatchObject({ status: 1, stderr: expect.stringContaining(message) });
+    });
+  });
+
+  describe('files as the original and mysqldump write them', () => {
+    /** What `mysqldump --tab` makes of the shop, which the server writes itself; and a dump of another table. */
+    const oldFiles = (): string => {
+      const { shop } = shopWith(`${trigger} UPDATE log SET line = 'tab\\there\nand a line\\\\' LIMIT 1; CREATE TABLE bytes (id INT PRIMARY KEY, b BLOB) ENGINE=InnoDB; INSERT INTO bytes VALUES (1, UNHEX('00090A0D5CFF')), (2, NULL), (0, ''); CREATE TABLE extra (id INT PRIMARY KEY, t TEXT) ENGINE=InnoDB; INSERT INTO extra VALUES (1, 'ünïcödé');`);
+      const dir = mkdtempSync('/tmp/gitsync-test-tab-');
+      chmodSync(dir, 0o777);
+      const dump = (...options: string[]): string => execFileSync('mariadb-dump', ['--no-defaults', '-uroot', `-S${server.socket}`, ...options], { encoding: 'utf8' });
+      dump('--skip-dump-date', `--tab=${dir}`, shop.database, 'customer', 'item', 'log', 'bytes', 'cheap');
+      writeFileSync(join(dir, 'extra.dump.sql'), dump(shop.database, 'extra') + dump('--routines', '--events', '--no-create-info', '--no-data', '--skip-triggers', shop.database));
+      const files = tempDir('old');
+      cpSync(dir, files, { recursive: true });
+      rmSync(dir, { recursive: true });
+      source = shop.database;
+      return files;
+    };
+    let source = '';
+
+    test('become a database with the same values, which then is exported in files of its own', () => {
+      const files = oldFiles();
+      expect(Object.keys(treeOf(files))).toEqual(expect.arrayContaining(['item.sql', 'item.txt', 'extra.dump.sql']));
+      const other = bound();
+      expect(other.push(files)).toMatchObject({ status: 0, stderr: '' });
+      expect(valuesOf(other.database)).toEqual(valuesOf(source));
+      const tree = other.export();
+      expect(treeOf(other.export(edited(files, () => {})))).toEqual(treeOf(tree));
+      // Never over a database that has something.
+      expect(other.push(files, tree)).toMatchObject({ status: 1, stderr: expect.stringContaining('has tables, expected an empty one') });
+      expect(other.push(files, tree, { GITTED_ALLOW_DROP: 'all' })).toMatchObject({ status: 0 });
+      expect(treeOf(other.export())).toEqual(treeOf(tree));
+    });
+
+    test.each([
+      ['rows of no table', (dir: string) => rmSync(join(dir, 'item.sql')), 'item.txt:1: rows of no table, expected item.sql beside them'],
+      ['a file that does not belong', (dir: string) => writeFileSync(join(dir, 'notes.md'), ''), 'notes.md:1: this file does not belong here, expected TABLE.sql'],
+      ['a field too few', (dir: string) => replace(dir, 'item.txt', '7\t7\titem 7\t10.50', '7\t7'), "item.txt:7: Row 7 doesn't contain data for all columns"],
+      ['SQL that is none', (dir: string) => appendFileSync(join(dir, 'extra.dump.sql'), 'CREATE NONSENSE;\n'), /^extra\.dump\.sql:\d+: You have an error/m],
+      ['another database named', (dir: string) => appendFileSync(join(dir, 'extra.dump.sql'), 'USE `mysql`;\n'), /^extra\.dump\.sql:\d+: names a database, expected a dump of one database/m],
+      ['an orphan', (dir: string) => replace(dir, 'item.txt', '7\t7\titem 7', '7\t7000\titem 7'), 'item: a row is not in customer, expected it there'],
+    ])('are refused with %s', (_title, change, message) => {
+      const other = bound();
+      expect(other.push(edited(oldFiles(), change))).toMatchObject({ status: 1, stderr: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message) });
+      expect(other.must('token')).toBe('absent');
+    });
   });
 });

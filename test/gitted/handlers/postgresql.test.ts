@@ -2,18 +2,14 @@ import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync, symlinkSync, appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { handlerFor, treeOf, type Handler } from '../../helpers/handler.ts';
+import { treeOf } from '../../helpers/handler.ts';
 import { startPostgresql, type TestPostgresql } from '../../helpers/postgresql.ts';
 import { tempDir } from '../../helpers/repos.ts';
+import { commitTwice, edited, expectRefusal, expectTakenBack, replace, shopFixture } from '../../helpers/sql-handler.ts';
 import { describeWith } from '../../helpers/requires.ts';
 
 let server: TestPostgresql;
-let count = 0;
 const nasty = new URL('nasty-postgresql.sql', import.meta.url).pathname;
-
-function bound(database = `db ${++count}`): Handler & { database: string } {
-  return { database, ...handlerFor('postgresql', { ...server.env, GITTED_POSTGRESQL_DATABASE: database }) };
-}
 
 /** The values of every table by a channel that the handler does not use. */
 function valuesOf(database: string): Record<string, string> {
@@ -39,21 +35,6 @@ function valuesOf(database: string): Record<string, string> {
   return values;
 }
 
-/** A copy of an exported tree, to be edited. */
-function edited(tree: string, change: (dir: string) => void): string {
-  const dir = tempDir('edited');
-  cpSync(tree, dir, { recursive: true, preserveTimestamps: true });
-  change(dir);
-  return dir;
-}
-
-function replace(dir: string, path: string, from: string | RegExp, to: string): void {
-  const text = readFileSync(join(dir, path), 'utf8');
-  const changed = text.replace(from, to);
-  if (changed === text) throw new Error(`${path} does not hold ${String(from)}`);
-  writeFileSync(join(dir, path), changed);
-}
-
 const shop = `
   CREATE TABLE customer (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text NOT NULL UNIQUE);
   CREATE TABLE item (id int PRIMARY KEY, customer int REFERENCES customer (id), what text, price numeric(8,2) CHECK (price >= 0), gross numeric GENERATED ALWAYS AS (price * 2) STORED);
@@ -65,12 +46,7 @@ const shop = `
   CREATE TRIGGER boom BEFORE INSERT OR UPDATE OR DELETE ON item FOR EACH ROW EXECUTE FUNCTION boom();
 `;
 
-function shopWith(more = ''): { shop: ReturnType<typeof bound>; tree: string } {
-  const handler = bound();
-  server.create(handler.database);
-  server.sql(handler.database, shop + more);
-  return { shop: handler, tree: handler.export() };
-}
+const { bound, shopWith, sharedShop } = shopFixture('postgresql', shop, () => server);
 
 const items = 'data/item/00000000.copy';
 const customers = 'data/customer/00000000.copy';
@@ -213,14 +189,7 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
     ['a table dropped', (dir: string) => { replace(dir, 'manifest.tsv', /table\tlog.*\n/, ''); rmSync(join(dir, 'data/log'), { recursive: true }); }, 'table log would be dropped'],
     ['a column dropped', (dir: string) => replace(dir, 'manifest.tsv', 'id,customer,what,price', 'id,customer,what'), 'column price of item would be dropped'],
     ['more than a fifth of the rows deleted', (dir: string) => writeFileSync(join(dir, items), readFileSync(join(dir, items), 'utf8').split('\n').slice(0, 70).join('\n') + '\n'), '30 of 100 rows of item would be deleted'],
-  ])('refuses %s, says where, and changes nothing', (_title, change, message) => {
-    const { shop, tree } = shopWith();
-    const before = shop.must('token');
-    const { status, stderr } = shop.push(edited(tree, change), tree);
-    expect({ status, stderr }).toEqual({ status: 1, stderr: typeof message === 'string' ? expect.stringContaining(message) : expect.stringMatching(message) });
-    expect(treeOf(shop.export())).toEqual(treeOf(tree));
-    expect(before).not.toBe('absent');
-  });
+  ])('refuses %s, says where, and changes nothing', (_title, change, message) => expectRefusal(sharedShop(), change, message));
 
   test('drops a table and deletes many rows when told that this is meant', () => {
     const { shop, tree } = shopWith();
@@ -265,21 +234,11 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
 
   test('can be taken back after every step, twice, and finishes a commit that is asked for twice', () => {
     const { shop, tree } = shopWith();
-    const before = treeOf(tree);
-    for (const change of [(dir: string) => replace(dir, items, 'item 7\t', 'item seven\t'), (dir: string) => appendFileSync(join(dir, 'schema/pre-data.sql'), '-- x\n')]) {
-      const next = edited(tree, change);
-      for (const steps of [[], ['stage'], ['stage', 'verify'], ['stage', 'verify', 'recheck']]) {
-        for (const step of steps) shop.must(step, next, { GITTED_OLD_DIR: tree });
-        shop.must('rollback');
-        shop.must('rollback');
-        expect(treeOf(shop.export())).toEqual(before);
-      }
-    }
+    expectTakenBack(shop, tree, [(dir) => replace(dir, items, 'item 7\t', 'item seven\t'), (dir) => appendFileSync(join(dir, 'schema/pre-data.sql'), '-- x\n')]);
     const next = edited(tree, (dir) => replace(dir, items, 'item 7\t', 'item seven\t'));
-    for (const step of ['stage', 'verify', 'commit', 'commit', 'rollback']) shop.must(step, next, { GITTED_OLD_DIR: tree });
+    commitTwice(shop, next, tree);
     expect(treeOf(shop.export())).toEqual(treeOf(next));
-    const whole = edited(next, (dir) => replace(dir, 'schema/pre-data.sql', '"what" "text"', '"what" character varying(99)'));
-    for (const step of ['stage', 'verify', 'commit', 'commit', 'rollback', 'rollback']) shop.must(step, whole, { GITTED_OLD_DIR: next });
+    commitTwice(shop, edited(next, (dir) => replace(dir, 'schema/pre-data.sql', '"what" "text"', '"what" character varying(99)')), next);
     expect(server.sql(shop.database, `SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'item'::regclass AND attname = 'what';`)).toBe('character varying(99)');
   });
 
@@ -295,12 +254,7 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
       CREATE TABLE session (id serial PRIMARY KEY, person int REFERENCES person (id), token text);
       INSERT INTO session (person, token) SELECT g, 'secret ' || g FROM generate_series(1, 30) h(n), LATERAL (SELECT 1 + n % 20 AS g) x;`;
     const kept = { GITTED_POSTGRESQL_LEAVE_OUT: 'session', GITTED_POSTGRESQL_MASK: 'person.email person.phone person.note' };
-    const withPeople = () => {
-      const database = `db ${++count}`;
-      server.create(database);
-      server.sql(database, people);
-      return { database, ...handlerFor('postgresql', { ...server.env, ...kept, GITTED_POSTGRESQL_DATABASE: database }) };
-    };
+    const withPeople = () => shopWith(people, kept).shop;
     const secrets = 'SELECT email, phone, note FROM person ORDER BY id;';
     const sessions = 'SELECT * FROM session ORDER BY id;';
     const persons = 'data/person/00000000.copy';

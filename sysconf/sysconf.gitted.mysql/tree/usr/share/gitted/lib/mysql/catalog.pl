@@ -48,10 +48,10 @@ sub tables_of {
         push @tables, \%t;
         $by_name{ $_->[0] } = \%t;
     }
-    for (rows_of("SELECT HEX(TABLE_NAME), HEX(COLUMN_NAME), DATA_TYPE, IS_NULLABLE, EXTRA, IF(COLUMN_TYPE LIKE '%unsigned%', 1, 0) FROM information_schema.COLUMNS WHERE $in ORDER BY TABLE_NAME, ORDINAL_POSITION;")) {
-        my ($table, $name, $type, $nullable, $extra, $unsigned) = @$_;
+    for (rows_of("SELECT HEX(TABLE_NAME), HEX(COLUMN_NAME), DATA_TYPE, IS_NULLABLE, EXTRA, IF(COLUMN_TYPE LIKE '%unsigned%', 1, 0), IF(COLUMN_DEFAULT IS NULL, 0, 1), IFNULL(CHARACTER_MAXIMUM_LENGTH, 0) FROM information_schema.COLUMNS WHERE $in ORDER BY TABLE_NAME, ORDINAL_POSITION;")) {
+        my ($table, $name, $type, $nullable, $extra, $unsigned, $has_default, $length) = @$_;
         next if $extra =~ /GENERATED|STORED|VIRTUAL/ || !$by_name{$table};
-        push @{ $by_name{$table}{columns} }, { name => pack('H*', $name), type => $type, nullable => $nullable eq 'YES', unsigned => $unsigned };
+        push @{ $by_name{$table}{columns} }, { name => pack('H*', $name), type => $type, nullable => $nullable eq 'YES', unsigned => $unsigned, has_default => $has_default, size => $length };
     }
     for (rows_of("SELECT HEX(TABLE_NAME), HEX(INDEX_NAME), HEX(COLUMN_NAME), IF(SUB_PART IS NULL, 1, 0) FROM information_schema.STATISTICS WHERE $in AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;")) {
         my ($table, $index, $column, $whole) = @$_;

@@ -8,6 +8,9 @@
 # $stage/swapping   names are about to change, or have; live-post.sql and live-events.sql say what to put back
 # $stage/swapped    they have, for good
 
+# shellcheck disable=SC1091
+. "$sql/old-layout.sh"
+
 verb_rollback() {
 	if [ -e "$stage/swapping" ] && ! [ -e "$stage/swapped" ]; then
 		if has_tables "$shadow"; then restore; else finish_swap; fi
@@ -43,7 +46,7 @@ explain() {
 # Runs a dump. Whoever wrote the file may change the database, not run programs: so the client's own commands are off.
 run_dump() {
 	[ -s "$dir/$1" ] || return 0
-	if ! { printf '/*M!999999\\- enable the sandbox mode */ ' && cat "$dir/$1"; } | run_client "$2" >/dev/null 2>"$stage/error"; then
+	if ! { printf '/*M!999999\\- enable the sandbox mode */ SET SESSION foreign_key_checks = 0; ' && cat "$dir/$1"; } | run_client "$2" >/dev/null 2>"$stage/error"; then
 		explain "$1" "$(cat "$stage/error")"
 		exit 1
 	fi
@@ -76,6 +79,10 @@ verb_stage() {
 	dir=$1
 	verb_rollback
 	mkdir -p "$stage"
+	if is_old_layout; then
+		stage_old_layout
+		return
+	fi
 	server=$(run_client -e "SELECT VERSION();")
 	status=0
 	"$lib/gitted-rows" plan "$dir" "${GITTED_OLD_DIR:-}" "${GITTED_CHANGED:-}" "$stage" mysql "$(say "$server" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')" tsv || status=$?
@@ -144,6 +151,12 @@ load_shadow() {
 	if [ "$(cat "$stage/base")" != absent ]; then sums_of "$database" >"$stage/sums"; fi
 	# shellcheck disable=SC2046 # two words
 	set -- $(sed -n 's/^encoding	\([a-z0-9_]*\)	\([a-z0-9_]*\)$/\1 \2/p' "$dir/manifest.tsv")
+	"$lib/gitted-rows" secrets "$dir" >"$stage/secrets" || exit 1
+	live=$database
+	if [ "$(cat "$stage/base")" = absent ]; then
+		live=
+		sed -n -e 's/^left-out	\([^	]*\).*/\1: its rows are not in the files: it begins empty./p' -e 's/^masked	\([^	]*\).*/\1: its masked columns are not in the files: they begin with their defaults./p' "$stage/secrets" >&2
+	fi
 	# A crash may have to be finished when the pushed tree is no longer at hand.
 	mkdir -p "$stage/new/schema"
 	cp "$dir"/schema/*.sql "$stage/new/schema/"
@@ -152,7 +165,7 @@ load_shadow() {
 	"$lib/gitted-rows" check "$dir" tsv "$stage/counts" >"$stage/files" || exit 1
 	{
 		cat "$sql/settings.sql"
-		perl "$sql/load.pl" "$shadow" "$dir" <"$stage/files"
+		perl "$sql/load.pl" "$shadow" "$dir" "$stage/secrets" "$live" <"$stage/files"
 	} >"$stage/load.sql" || exit 1
 	run_client "$shadow" <"$stage/load.sql" >"$stage/echo" 2>"$stage/error" || {
 		explain "$(grep '^file ' "$stage/echo" | tail -n 1 | cut -c 6-)" "$(cat "$stage/error")"
