@@ -4,7 +4,8 @@
 
 # Names of the bindings of a branch, one a line.
 list_bindings() {
-	branch_file=$(printf '%s' "$1" | sed 's,/,%2f,g')
+	encode_slashes "$1"
+	branch_file=$encoded
 	for directory in "$etc/sync" "$GITTED_ROOT/etc/glxc/sync"; do
 		for file in "$directory/$branch_file".*.conf "$directory/$branch_file".*.export "$directory/$branch_file".*.import; do
 			[ -f "$file" ] || continue
@@ -20,14 +21,19 @@ list_bound_branches() {
 	for file in "$etc/sync"/*.*.conf "$etc/sync"/*.*.export "$GITTED_ROOT/etc/glxc/sync"/*.*.export; do
 		[ -f "$file" ] || continue
 		name=${file##*/}
-		printf '%s\n' "${name%%.*}" | sed 's,%2f,/,g'
+		name=${name%%.*}
+		case $name in
+		*%2f*) printf '%s\n' "$name" | sed 's,%2f,/,g' ;;
+		*) printf '%s\n' "$name" ;;
+		esac
 	done | sort -u
 }
 
 # load_binding BRANCH NAME: sets binding_*, GITTED_ENGINE, GITTED_DATA_PATH and what the file sets.
 # Call it in a subshell: every binding has variables of its own.
 load_binding() {
-	binding=$(printf '%s.%s' "$1" "$2" | sed 's,/,%2f,g')
+	encode_slashes "$1.$2"
+	binding=$encoded
 	binding_name=$2
 	binding_dir=$var/bindings/$binding
 	state_ref=refs/gitted/state/$1/$2
@@ -40,8 +46,10 @@ load_binding() {
 	case /$GITTED_DATA_PATH/ in
 	*/../* | */./* | *//* | */.git/*) fail "$file: GITTED_DATA_PATH is \"$GITTED_DATA_PATH\", expected a path inside the repository." ;;
 	esac
-	mkdir -p "$GITTED_STATE" "$live"
-	chmod 700 "$binding_dir" "$GITTED_STATE"
+	if [ ! -d "$GITTED_STATE" ] || [ ! -d "$live" ]; then
+		mkdir -p "$GITTED_STATE" "$live"
+		chmod 700 "$binding_dir" "$GITTED_STATE"
+	fi
 	export GITTED_ENGINE GITTED_DATA_PATH GITTED_STATE
 }
 

@@ -204,5 +204,5 @@ command_status() {
 	done
 	[ ! -f "$journal" ] || printf 'unfinished\t%s\n' "$(head -n 1 "$journal")"
 	exec 8>>"$var/lock"
-	try_lock || printf 'lock\t%s\n' "$(lock_holder)"
+	try_lock >/dev/null || printf 'lock\t%s\n' "$(lock_holder)"
 }

@@ -5,7 +5,8 @@
 # the live state may have changed; a token that did not move costs nothing more than asking for it.
 export_binding() {
 	load_binding "$1" "$2"
-	old=$(git rev-parse -q --verify "$state_ref" || :)
+	look_up_ref "$state_ref"
+	old=$looked_up
 	token=$(handler token) || token=
 	if [ "$token" = absent ]; then
 		[ "$old" = "" ] || git update-ref -d "$state_ref"
@@ -44,7 +45,9 @@ fill_live() {
 
 # export_branch BRANCH pull|push: sets `exported_commit` to the branch's head afterwards ('' when it has none).
 export_branch() {
-	exported_commit=$(git rev-parse -q --verify "refs/heads/$1" || :)
+	known_refs=$newline$(git for-each-ref --format='%(refname) %(objectname)' "refs/heads/$1" refs/gitted/state refs/gitted/sysconf)
+	look_up_ref "refs/heads/$1"
+	exported_commit=$looked_up
 	: >"$var/exported"
 	run_hooks pre-export
 	list_bindings "$1" >"$var/names.bound"
@@ -61,6 +64,12 @@ export_branch() {
 	[ "$tree" = "$before" ] || commit_export "$1" "$2" "$tree" "$before"
 	settle_export "$1"
 	run_hooks post-export
+}
+
+# look_up_ref REF: sets `looked_up` to what it was when this export of a branch began, '' where there is no such ref.
+look_up_ref() {
+	looked_up=${known_refs#*"$newline$1 "}
+	if [ "$looked_up" = "$known_refs" ]; then looked_up=''; else looked_up=${looked_up%%"$newline"*}; fi
 }
 
 state_ref_of() {
@@ -92,7 +101,8 @@ settle_export() {
 	while IFS='	' read -r name path exported what; do
 		git update-ref "$(state_ref_of "$1" "$name")" "$exported"
 		[ "$name" != sysconf/ ] || { settle_sysconf && continue; }
-		directory=$var/bindings/$(printf '%s.%s' "$1" "$name" | sed 's,/,%2f,g')
+		encode_slashes "$1.$name"
+		directory=$var/bindings/$encoded
 		if [ -f "$directory/token.next" ]; then mv -f "$directory/token.next" "$directory/token"; else rm -f "$directory/token"; fi
 	done <"$var/exported"
 }

@@ -22,7 +22,10 @@ journal_end() {
 
 # Inside a hook of receive-pack, new objects sit in quarantine and refs may not move.
 # These refs point to objects that were brought in for good.
-git_outside() { env -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY -u GIT_ALTERNATE_OBJECT_DIRECTORIES git "$@"; }
+git_outside() (
+	unset GIT_QUARANTINE_PATH GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+	exec git "$@"
+)
 
 journal_names() { sed -n "s/^$1 //p" "$journal"; }
 

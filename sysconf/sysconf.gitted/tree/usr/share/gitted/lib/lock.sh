@@ -2,7 +2,10 @@
 # One import or export at a time. The kernel drops the lock when its last holder
 # dies, so a crash leaves none behind; the file beside it says who, since when, what.
 
-try_lock() { perl -e 'use Fcntl ":flock"; open(my $f, ">&=", 8) or exit 2; exit(flock($f, LOCK_EX | LOCK_NB) ? 0 : 1)'; }
+# Takes the lock, if nobody has it, and prints the time.
+try_lock() {
+	perl -e 'open(my $f, ">&=", 8) or exit 2; flock($f, 2 | 4) or exit 1; my @t = gmtime; printf "%d-%02d-%02dT%02d:%02d:%02dZ\n", $t[5] + 1900, $t[4] + 1, @t[3, 2, 1, 0]'
+}
 
 lock_holder() {
 	{ read -r who && read -r since && read -r what; } 2>/dev/null <"$var/lock.info" || who=someone since=? what=?
@@ -12,20 +15,19 @@ lock_holder() {
 # take_lock nowait|wait WHO
 take_lock() {
 	[ "${GITTED_LOCKED:-}" = "" ] || return 0
-	mkdir -p "$var"
+	[ -d "$var" ] || mkdir -p "$var"
 	exec 8>>"$var/lock"
-	if ! try_lock; then
+	if ! lock_since=$(try_lock); then
 		[ "$1" = wait ] || fail "Someone else is at work in $machine ($(lock_holder)). Try again when it is done."
 		printf '%s\n' "       waiting: someone is at work in $machine ($(lock_holder))" >&2
 		waited=0
-		until try_lock; do
+		until lock_since=$(try_lock); do
 			[ "$waited" -lt "${GITTED_LOCK_WAIT:-1200}" ] || fail "Gave up waiting ($(lock_holder))."
 			sleep 0.2 2>/dev/null || sleep 1
 			waited=$((waited + 1))
 		done
 	fi
 	lock_who=$2
-	lock_since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 	GITTED_LOCKED=$$
 	export GITTED_LOCKED lock_who lock_since
 	note_phase started
@@ -34,7 +36,8 @@ take_lock() {
 # Phases are noted by whoever holds the lock, hooks included.
 note_phase() {
 	[ "${GITTED_LOCKED:-}" != "" ] || return 0
-	printf '%s\n' "${lock_who:-hook}" "${lock_since:-?}" "$*" | write_file "$var/lock.info"
+	# Only for people: who reads it in the very moment of writing is told "someone".
+	printf '%s\n' "${lock_who:-hook}" "${lock_since:-?}" "$*" >"$var/lock.info"
 }
 
 drop_lock() {

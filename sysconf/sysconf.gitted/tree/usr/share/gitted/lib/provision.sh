@@ -70,7 +70,8 @@ take_back_provision() {
 
 # export_sysconf BRANCH: changes made to /sysconf inside come out like any other state.
 export_sysconf() {
-	old=$(git rev-parse -q --verify $sysconf_state || :)
+	look_up_ref $sysconf_state
+	old=$looked_up
 	[ "$old" != "" ] && [ -d "$sysconf_dir" ] && [ -f "$var/sysconf.path" ] || return 0
 	[ "$1" = "$(cat "$var/branch" 2>/dev/null)" ] || return 0
 	sysconf_token >"$var/sysconf.token.next"
@@ -89,5 +90,5 @@ settle_sysconf() { sysconf_token | write_file "$var/sysconf.token"; }
 
 sysconf_token() {
 	[ -d "$sysconf_dir" ] || return 0
-	find "$sysconf_dir" -printf '%p %y %m %s %T@ %l\n' 2>/dev/null | sort | git hash-object --stdin
+	find "$sysconf_dir" -printf '%p %y %m %s %T@ %l\n' 2>/dev/null | sort
 }

@@ -3,8 +3,8 @@
 
 # The id of the tree at COMMIT:PATH, or nothing.
 tree_at() {
-	found=$(git rev-parse -q --verify "$1:$2" 2>/dev/null) || return 0
-	[ "$(git cat-file -t "$found")" != tree ] || printf '%s\n' "$found"
+	found=$(printf '%s\n' "$1:$2" | git cat-file --batch-check='%(objecttype) %(objectname)')
+	case $found in 'tree '*) printf '%s\n' "${found#tree }" ;; esac
 }
 
 # refuse_bad_names WHERE: reads `mode<tab>path<NUL>` and fails on what must never cross.

@@ -1,14 +1,14 @@
 #!/usr/bin/perl
-# token.pl DATABASE: prints SQL that sets @gitted_token. The log position moves with every change to InnoDB;
+# token.pl DATABASE [quick]: prints SQL that sets @gitted_token; quick: without looking for tables that are not InnoDB. The log position moves with every change to InnoDB;
 # views, routines, triggers and events, and tables of other engines, are not in it and are looked at themselves.
 use strict;
 use warnings;
 use File::Basename;
 require(dirname(__FILE__) . '/catalog.pl');
 
-my ($database) = @ARGV;
+my ($database, $quick) = @ARGV;
 my $name = literal($database);
-my @other = map { $_->[0] } rows_of("SELECT HEX(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = $name AND TABLE_TYPE <> 'VIEW' AND IFNULL(ENGINE, '') <> 'InnoDB' ORDER BY BINARY TABLE_NAME;");
+my @other = $quick ? () : map { $_->[0] } rows_of("SELECT HEX(TABLE_NAME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = $name AND TABLE_TYPE <> 'VIEW' AND IFNULL(ENGINE, '') <> 'InnoDB' ORDER BY BINARY TABLE_NAME;");
 my $sums = "''";
 if (@other) {
     my $list = join ', ', map { quoted($database) . '.' . quoted(pack 'H*', $_) } @other;

@@ -11,8 +11,9 @@
 . "$sql/shadow.sh"
 
 # Ours to take away again: connections are let in, what is beside the database goes.
+# $1: how many databases of ours there are, where that is known
 verb_rollback() {
-	if [ -d "$stage" ] || [ "$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")" != 0 ]; then
+	if [ -d "$stage" ] || [ "${1:-$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")}" != 0 ]; then
 		{
 			say "SET search_path = '';"
 			# A crash between the two names cannot be: both are in one transaction.
@@ -88,30 +89,36 @@ snapshot_of() {
 
 # Whether the database is still what it was when staging began. Under $1 = quick, only the token.
 is_unchanged() {
-	base=$(cat "$stage/base")
+	base=$(value_of "$stage/base")
 	if [ "$base" = absent ]; then
 		! exists
 		return
 	fi
 	now=$(verb_token)
-	if [ "$now" = "$base" ] || { [ -f "$stage/now" ] && [ "$now" = "$(cat "$stage/now")" ]; }; then return 0; fi
+	if [ "$now" = "$base" ] || { [ -f "$stage/now" ] && [ "$now" = "$(value_of "$stage/now")" ]; }; then return 0; fi
 	measure "$(snapshot_of "$base")" >"$stage/measured"
 	now=$(sed -n 1p "$stage/measured")
-	[ "${now##*.}" = "${base##*.}" ] && [ "$(sed -n 2p "$stage/measured")" = "$(cat "$stage/counted")" ] && [ "$(sed -n 3p "$stage/measured")" = 0 ]
+	[ "${now##*.}" = "${base##*.}" ] && [ "$(sed -n 2p "$stage/measured")" = "$(value_of "$stage/counted")" ] && [ "$(sed -n 3p "$stage/measured")" = 0 ]
 }
 
 verb_stage() {
 	dir=$1
-	verb_rollback
+	# Each start of psql takes longer than what it asks.
+	answer=$(ask "SELECT concat_ws(' ', pg_catalog.current_setting('server_version_num'), (SELECT count(*) FROM pg_catalog.pg_database WHERE datname = :'db'),
+		(SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old')));") || exit 1
+	# shellcheck disable=SC2086 # three numbers
+	set -- $answer
+	server=$1
+	there=$2
+	verb_rollback "$3"
 	mkdir -p "$stage"
-	server=$(ask "SHOW server_version_num;")
 	status=0
 	"$lib/gitted-rows" plan "$dir" "${GITTED_OLD_DIR:-}" "${GITTED_CHANGED:-}" "$stage" postgresql "$((server / 10000))" copy || status=$?
 	if [ "$status" != 0 ]; then
 		rm -rf "$stage"
 		exit "$status"
 	fi
-	if exists; then
+	if [ "$there" = 1 ]; then
 		# The export that belongs to the token has counted the rows already.
 		if [ -n "${GITTED_TOKEN:-}" ] && [ "$(sed -n 1p "$state/exported" 2>/dev/null)" = "$GITTED_TOKEN" ]; then
 			cp "$state/exported" "$stage/measured"
@@ -121,7 +128,7 @@ verb_stage() {
 		sed -n 1p "$stage/measured" >"$stage/base"
 		sed -n 2p "$stage/measured" >"$stage/counted"
 		# Never exported, so nobody knows what would be lost.
-		if ! [ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] && [ -n "$(cat "$stage/counted")" ] && [ "${GITTED_ALLOW_DROP:-}" != all ]; then
+		if ! [ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] && [ -n "$(value_of "$stage/counted")" ] && [ "${GITTED_ALLOW_DROP:-}" != all ]; then
 			rm -rf "$stage"
 			fail "The database $database has rows that were never exported, expected an empty one (git push -o allow-drop=all)."
 		fi
@@ -129,11 +136,11 @@ verb_stage() {
 		echo absent >"$stage/base"
 		echo whole >"$stage/kind"
 	fi
-	if [ "$(cat "$stage/kind")" = rows ] && ! check_rows; then
+	if [ "$(value_of "$stage/kind")" = rows ] && ! check_rows; then
 		echo whole >"$stage/kind"
 		if [ -n "${GITTED_CHANGED:-}" ]; then exit 3; fi
 	fi
-	if [ "$(cat "$stage/kind")" = whole ]; then
+	if [ "$(value_of "$stage/kind")" = whole ]; then
 		if [ -n "${GITTED_CHANGED:-}" ]; then exit 3; fi
 		load_shadow
 	fi
@@ -183,11 +190,11 @@ rows_script() {
 	if [ "$1" = COMMIT ]; then
 		say '\echo changed'
 		cat "$sql/token.sql"
-		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters') IN ($(literal "$(cat "$stage/base")"), $(literal "$(cat "$stage/now" 2>/dev/null)")) AS same \\gset gitted_"
-		say '\if :gitted_same' '\else' "\\set gitted_since '$(snapshot_of "$(cat "$stage/base")")'"
+		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters') IN ($(literal "$(value_of "$stage/base")"), $(literal "$(value_of "$stage/now")")) AS same \\gset gitted_"
+		say '\if :gitted_same' '\else' "\\set gitted_since '$(snapshot_of "$(value_of "$stage/base")")'"
 		cat "$sql/check.sql"
-		base=$(cat "$stage/base")
-		say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(cat "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
+		base=$(value_of "$stage/base")
+		say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(value_of "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
 		say '\endif'
 	fi
 	say "CREATE TEMP TABLE gitted_touched ON COMMIT DROP AS SELECT * FROM $touched t;"
@@ -221,7 +228,7 @@ run_rows() {
 	fi
 	grep -v NOTICE "$stage/error" >&2 || :
 	xid=$(cut -f 2 "$stage/xid")
-	before=$(cat "$stage/now" 2>/dev/null || cat "$stage/base")
+	before=$(value_of "$stage/now" || value_of "$stage/base")
 	after=$(sed -n 's/^token	//p' "$stage/echo")
 	counters=$(cut -f 3 "$stage/xid")
 	if [ "$1" = ROLLBACK ]; then counters=${before##*.}; fi
@@ -233,7 +240,7 @@ run_rows() {
 
 verb_verify() {
 	dir=$1
-	case $(cat "$stage/kind" 2>/dev/null) in
+	case $(value_of "$stage/kind") in
 	same) ;;
 	rows)
 		rm -f "$stage/now"
@@ -250,7 +257,7 @@ verb_verify() {
 }
 
 verb_recheck() {
-	if [ "${GITTED_TOKEN:-}" != "" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/base")" ] || ! is_unchanged; then
+	if [ "${GITTED_TOKEN:-}" != "" ] && [ "$GITTED_TOKEN" != "$(value_of "$stage/base")" ] || ! is_unchanged; then
 		say "The database $database changed while you pushed." >&2
 		exit 4
 	fi
@@ -259,7 +266,7 @@ verb_recheck() {
 verb_commit() {
 	dir=$1
 	rm -f "$state/token.new"
-	case $(cat "$stage/kind" 2>/dev/null) in
+	case $(value_of "$stage/kind") in
 	same)
 		is_unchanged || { say "The database $database changed while you pushed." >&2; exit 4; }
 		cp "$stage/base" "$state/token.new"
@@ -267,7 +274,7 @@ verb_commit() {
 	rows)
 		if ! is_committed; then
 			run_rows COMMIT
-			if [ -f "$stage/after" ]; then remember "$(cat "$stage/after")"; fi
+			if [ -f "$stage/after" ]; then remember "$(value_of "$stage/after")"; fi
 		fi
 		;;
 	whole) swap ;;

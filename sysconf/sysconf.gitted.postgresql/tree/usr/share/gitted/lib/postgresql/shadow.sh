@@ -50,7 +50,7 @@ keep_values() {
 	"$lib/gitted-rows" secrets "$dir" >"$stage/secrets" || return 1
 	while read -r what path schema name key columns; do
 		[ "$what" = masked ] || continue
-		if [ "$(cat "$stage/base")" = absent ]; then
+		if [ "$(value_of "$stage/base")" = absent ]; then
 			say "$path: its masked columns are not in the files: they begin with their defaults." >&2
 			continue
 		fi
@@ -65,7 +65,7 @@ keep_values() {
 keep_rows() {
 	while read -r what path schema name rest; do
 		[ "$what" = left-out ] || continue
-		if [ "$(cat "$stage/base")" = absent ]; then
+		if [ "$(value_of "$stage/base")" = absent ]; then
 			say "$path: its rows are not in the files: it begins empty." >&2
 			continue
 		fi
@@ -118,7 +118,7 @@ quoted_names() {
 swap() {
 	if [ "$(ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'db';")" != "$(cat "$stage/oid")" ]; then
 		{
-			if [ "$(cat "$stage/base")" != absent ]; then
+			if [ "$(value_of "$stage/base")" != absent ]; then
 				GITTED_BLOCK=$(ask "SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS false', :'db');")
 				GITTED_END=$(ask "SELECT format('SELECT pg_catalog.pg_terminate_backend(pid, 5000) FROM pg_catalog.pg_stat_activity WHERE datname = %L AND pid <> ', :'db');")
 				export GITTED_BLOCK GITTED_END
@@ -128,21 +128,21 @@ swap() {
 				# shellcheck disable=SC2016
 				say '\! psql -X -q -d postgres -c "$GITTED_BLOCK" -c "$GITTED_END $GITTED_PID" >&2'
 				cat "$sql/token.sql"
-				base=$(cat "$stage/base")
+				base=$(value_of "$stage/base")
 				say "\\set gitted_since '$(snapshot_of "$base")'"
 				cat "$sql/check.sql"
 				say '\echo changed'
-				say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(cat "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
+				say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(value_of "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
 				say '\echo swap'
 			fi
 			say '\connect postgres'
 			say "SET search_path = ''; SET lock_timeout = '5s'; BEGIN;"
-			if [ "$(cat "$stage/base")" != absent ]; then say 'ALTER DATABASE :"db" RENAME TO :"old";'; fi
+			if [ "$(value_of "$stage/base")" != absent ]; then say 'ALTER DATABASE :"db" RENAME TO :"old";'; fi
 			say 'ALTER DATABASE :"shadow" RENAME TO :"db"; COMMIT;'
 			say '\echo swapped'
 		} >"$stage/swap.sql"
 		first=$database
-		if [ "$(cat "$stage/base")" = absent ]; then first=postgres; fi
+		if [ "$(value_of "$stage/base")" = absent ]; then first=postgres; fi
 		run_psql "$first" -v db="$database" -v shadow="$shadow" -v old="$old" <"$stage/swap.sql" >"$stage/echo" 2>"$stage/error" || :
 		case $(tail -n 1 "$stage/echo") in
 		swapped) ;;
