@@ -140,6 +140,11 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
     ['a value that is there already', (dir: string) => replace(dir, customers, 'customer 7\n', 'customer 8\n'), "data/customer: Duplicate entry 'customer 8'"],
     ['a file of no table', (dir: string) => { mkdirSync(join(dir, 'data/other')); writeFileSync(join(dir, 'data/other/1.tsv'), ''); }, 'data/other/1.tsv:1: this file belongs to no table'],
     ['a newer server', (dir: string) => replace(dir, 'manifest.tsv', /server\t[\d.]+/, 'server\t99.1'), 'manifest.tsv:3: written by server version 99.1, which is newer'],
+    ['a conflict', (dir: string) => replace(dir, items, '7\t7\t', '<<<<<<< ours\n7\t7\t'), `${items}:7: a conflict is not resolved, expected a row`],
+    ['a bad manifest', (dir: string) => replace(dir, 'manifest.tsv', '\tint:', '\tsometimes:'), 'is not a cut, expected int:N, uuid:N or hash:N'],
+    ['no manifest', (dir: string) => rmSync(join(dir, 'manifest.tsv')), 'this file does not belong here, expected TABLE.sql, TABLE.txt and NAME.dump.sql, or a manifest.tsv'],
+    ['the files of another engine', (dir: string) => replace(dir, 'manifest.tsv', 'engine\tmysql', 'engine\tsqlite'), 'manifest.tsv:1: written for sqlite, expected mysql'],
+    ['a counter that is none', (dir: string) => replace(dir, 'counters.tsv', /customer\t\d+/, 'customer\tmany'), 'counters.tsv:1: "auto_increment\tcustomer\tmany", expected auto_increment or sequence'],
     ['SQL that is none', (dir: string) => appendFileSync(join(dir, 'schema/post-data.sql'), 'CREATE NONSENSE;\n'), /schema\/post-data\.sql:\d+: You have an error in your SQL syntax/],
     ['a program in the SQL', (dir: string) => appendFileSync(join(dir, 'schema/pre-data.sql'), '\\! touch /tmp/owned\n'), /schema\/pre-data\.sql/],
     ['a table dropped', (dir: string) => { replace(dir, 'manifest.tsv', /table\tlog.*\n/, ''); rmSync(join(dir, 'data/log'), { recursive: true }); }, 'table log would be dropped'],
@@ -185,6 +190,10 @@ describeWith(['mariadb'], 'the MariaDB handler', () => {
     const whole = edited(next, (dir) => replace(dir, 'schema/pre-data.sql', '`what` varchar(30)', '`what` varchar(31)'));
     commitTwice(shop, whole, next);
     expect(treeOf(shop.export())).toEqual(treeOf(whole));
+  });
+
+  test('says what it misses in a binding', () => {
+    expect(bound('').run('token')).toMatchObject({ status: 1, stderr: expect.stringContaining('GITTED_MYSQL_DATABASE is missing in the binding, expected') });
   });
 
   describe('what a binding keeps back', () => {

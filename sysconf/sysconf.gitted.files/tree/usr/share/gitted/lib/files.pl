@@ -8,6 +8,7 @@ use warnings;
 use Fcntl ':mode';
 use Time::HiRes ();
 use Digest::MD5;
+require(($ENV{GITTED_LIB} // '/usr/share/gitted/lib') . '/manifest.pl');
 
 my ($verb, $live, $dir) = @ARGV;
 my $state = $ENV{GITTED_STATE} // die "Error: GITTED_STATE is missing.\n";
@@ -17,16 +18,12 @@ my $is_root = $> == 0;
 my $max_size = $ENV{GITTED_FILES_MAX_SIZE} // 100 * 1024 * 1024;
 my @excluded = map { my $p = quotemeta; $p =~ s/\\\*/.*/g; $p =~ s/\\\?/./g; qr/\A$p\z/ } split ' ', $ENV{GITTED_FILES_EXCLUDE} // '';
 
-sub fail { print STDERR "Error: $_[0]\n"; exit 1 }
-
 sub encode {
     my ($path) = @_;
     $path =~ s/([%\x00-\x1f\x7f\\])/sprintf '%%%02x', ord $1/ge;
     # git (and the file systems of people's machines) would not take these names.
     return join '/', map { my $n = $_; $n =~ s/\A\.(?=git|\.?\z)/%2e/i; $n =~ s/~(?=\d)/%7e/; $n =~ s/([. ])\z/sprintf '%%%02x', ord $1/e; $n } split m{/}, $path, -1;
 }
-
-sub decode { my ($text) = @_; $text =~ s/%([0-9a-f]{2})/chr hex $1/ge; return $text }
 
 # walk(): list of [type, mode, uid, gid, path, target, size, mtime, ctime, inode] below the live directory.
 sub walk {
@@ -103,14 +100,6 @@ sub same_content {
     }
 }
 
-sub write_whole {
-    my ($file, $text) = @_;
-    open(my $out, '>:raw', "$file.new") or fail("$file cannot be written: $!");
-    print $out $text;
-    close $out or fail("$file cannot be written: $!");
-    rename "$file.new", $file or fail("$file cannot be written: $!");
-}
-
 sub remove_tree {
     my ($path) = @_;
     if (-l $path || !-d $path) { unlink $path; return }
@@ -137,13 +126,11 @@ sub export_live {
             copy_file("$live/$e->{path}", $to);
         }
         $kept{'manifest.tsv'} = 1;
-        write_whole("$dir/manifest.tsv", $manifest) unless read_whole("$dir/manifest.tsv") eq $manifest;
+        write_whole("$dir/manifest.tsv", $manifest) unless -f "$dir/manifest.tsv" && slurp("$dir/manifest.tsv") eq $manifest;
     }
     prune('', \%kept);
     write_whole("$state/token.new", "$token\n") if token(3) eq $token;
 }
-
-sub read_whole { my ($file) = @_; open(my $in, '<:raw', $file) or return ''; local $/; return scalar(<$in>) // '' }
 
 # Removes what an earlier export left; true when the directory is empty now.
 sub prune {
@@ -157,7 +144,7 @@ sub prune {
 }
 
 # Reads the manifest of DIR; says every mistake with its line.
-sub read_manifest {
+sub read_list {
     my (@entries, %seen, $bad);
     my $mistake = sub { print STDERR "manifest.tsv:$.: $_[0]\n"; $bad = 1 };
     open(my $in, '<:raw', "$dir/manifest.tsv") or fail('manifest.tsv is missing, expected one line for each file');
@@ -166,7 +153,7 @@ sub read_manifest {
         my ($type, $mode, $user, $group, $name, $target, @rest) = split /\t/, $line, -1;
         if (!defined $name || @rest || $type !~ /\A[dfl]\z/ || (defined $target) != ($type eq 'l')) { $mistake->('not understood, expected type (d, f or l), mode, owner, group, path, and the target of a link, with tabs between'); next }
         if ($type ne 'l' && $mode !~ /\A[0-7]{4}\z/) { $mistake->("the mode is \"$mode\", expected four octal digits"); next }
-        my $path = decode($name);
+        my $path = plain($name);
         if ($path =~ m{(?:\A|/)(?:\.\.?)?(?:/|\z)} || $path =~ /\0/ || encode($path) ne $name) { $mistake->("the path is \"$name\", expected one inside the directory, written as an export writes it"); next }
         if ($seen{$path}++) { $mistake->("\"$name\" is there twice, expected once"); next }
         my $uid = $user =~ /\A\d+\z/ ? $user : getpwnam $user;
@@ -174,7 +161,7 @@ sub read_manifest {
         if ($is_root && !defined $uid) { $mistake->("there is no user \"$user\" here, expected one (a profile's setup.rc makes users)"); next }
         if ($is_root && !defined $gid) { $mistake->("there is no group \"$group\" here, expected one"); next }
         if ($type eq 'f' && (!-f "$dir/tree/$name" || -l "$dir/tree/$name")) { $mistake->("tree/$name is missing, expected the file's content"); next }
-        push @entries, { type => $type, mode => $type eq 'l' ? 0 : oct $mode, uid => $uid, gid => $gid, path => $path, name => $name, target => defined $target ? decode($target) : undef };
+        push @entries, { type => $type, mode => $type eq 'l' ? 0 : oct $mode, uid => $uid, gid => $gid, path => $path, name => $name, target => defined $target ? plain($target) : undef };
     }
     my %type = map { $_->{path} => $_->{type} } @entries;
     my $line = 0;
@@ -215,7 +202,7 @@ sub same_attributes {
 # The plan says what to do, in order; contents wait in the stage beside the live directory.
 sub stage_new {
     rollback();
-    my @wanted = read_manifest();
+    my @wanted = read_list();
     my (%now, @plan, $number);
     if (-d $live) { walk(sub { $now{$_[0]{path}} = $_[0] }) }
     make_parents("$stage/x");
@@ -249,7 +236,7 @@ sub chown_maybe {
 
 sub read_plan {
     open(my $in, '<:raw', $plan) or return;
-    return map { chomp; [map { decode($_) } split /\t/, $_, -1] } <$in>;
+    return map { chomp; [map { plain($_) } split /\t/, $_, -1] } <$in>;
 }
 
 sub verify_staged {

@@ -49,6 +49,39 @@ sub settle_secrets {
     }
 }
 
+# Writes a file so that a crash leaves the old or the new content.
+sub write_whole {
+    my ($path, $text) = @_;
+    open(my $out, '>:raw', "$path.new") or fail("$path cannot be written: $!");
+    print $out $text;
+    close $out or fail("$path cannot be written: $!");
+    rename "$path.new", $path or fail("$path cannot be written: $!");
+}
+
+sub files_below {
+    my ($dir, $inside) = @_;
+    my @found;
+    opendir my $handle, "$dir/$inside" or return ();
+    for my $entry (sort grep { !/^\.\.?$/ } readdir $handle) {
+        my $path = $inside eq '' ? $entry : "$inside/$entry";
+        if (-l "$dir/$path") { complain("$path: a symbolic link does not belong here, expected a file"); }
+        elsif (-d "$dir/$path") { push @found, files_below($dir, $path); }
+        else { push @found, $path; }
+    }
+    return @found;
+}
+
+# What may lie in an exported directory.
+sub check_place {
+    my ($m, $path, $suffix) = @_;
+    return if $path =~ m{^(manifest\.tsv|sequences\.tsv|counters\.tsv|schema/[a-z-]+\.sql|schema/[a-z0-9_%]+\.json|large-objects/pages/[a-z0-9_]+\.$suffix)$};
+    if ($path =~ m{^data/([^/]+)/[a-z0-9_]+\.$suffix$}) {
+        return if $m->{tables}{$1};
+        return complain("$path:1: this file belongs to no table, expected a line for $1 in manifest.tsv");
+    }
+    complain("$path:1: this file does not belong here, expected data/TABLE/NAME.$suffix, schema/*.sql, sequences.tsv or manifest.tsv");
+}
+
 # The manifest as {engine, server, tables => {TABLE => {...}}, order => [...]}.
 sub read_manifest {
     my ($file, $path) = @_;
@@ -84,6 +117,7 @@ sub read_manifest {
         }
         elsif ($what eq 'left-out' || $what eq 'masked') { read_secret(\%m, $at, $what, @f); }
         elsif ($what =~ /^(engine|server)$/) { $m{$what} = $f[0] // ''; $m{"${what}_at"} = $at; }
+        elsif ($what eq 'pragma' && @f == 2 && $f[1] =~ /^[\w-]+$/) { $m{pragma}{ $f[0] } = $f[1]; }
         elsif ($what eq 'role') { push @{ $m{roles} }, [@f]; }
         elsif ($what =~ /^(encoding|large-objects)$/) { $m{$what} = join "\t", @f; }
         else { complain("$at: \"$what\" is not known, expected engine, server, encoding, role, table, left-out, masked or large-objects"); }
@@ -102,7 +136,7 @@ sub read_rows {
     my $lines = $text =~ tr/\n//;
     my $tabs = $text =~ tr/\t//;
     my $copy = $text;
-    if ($tabs == $lines * ($width ? $width - 1 : 0) && index($text, "\r") < 0 && index($text, "\0") < 0 && index("\n$text", "\n\\.\n") < 0 && utf8::decode($copy)) {
+    if ($tabs == $lines * ($width ? $width - 1 : 0) && index($text, "\r") < 0 && index($text, "\0") < 0 && substr($text, 0, 3) ne "\\.\n" && index($text, "\n\\.\n") < 0 && utf8::decode($copy)) {
         return $text;
     }
     my $bad = first_bad(\$text, $width);

@@ -30,7 +30,8 @@ sub text_of {
     return ["IFNULL($c + 0e0, '\\\\N')", sub { $_[0] }] if $type eq 'float';
     return ["IFNULL(CAST($c AS CHAR), '\\\\N')", sub { $_[0] }] if $type =~ /^(uuid|inet4|inet6)$/;
     return ["IFNULL($c, '\\\\N')", sub { $_[0] }] if $type =~ /^(tinyint|smallint|mediumint|int|bigint|decimal|double|date|time|datetime|timestamp|year)$/;
-    my $text = $c;
+    # By bytes: with a collation of letters, each REPLACE goes through the text character by character, which is half of an export.
+    my $text = ($column->{charset} // '') eq 'utf8mb4' ? "($c COLLATE utf8mb4_bin)" : "(CONVERT($c USING utf8mb4) COLLATE utf8mb4_bin)";
     $text = "REPLACE($text, $_)" for q('\\\\', '\\\\\\\\'), q('\t', '\\\\t'), q('\n', '\\\\n'), q('\r', '\\\\r'), q('\0', '\\\\0');
     return ["IF($c IS NULL, '\\\\N', IFNULL($text, '\\\\!'))", sub { $_[0] }];
 }
@@ -43,19 +44,25 @@ sub tables_of {
     my ($database) = @_;
     my $in = 'TABLE_SCHEMA = ' . literal($database);
     my (@tables, %by_name);
-    for (rows_of("SELECT HEX(TABLE_NAME), TABLE_TYPE, IFNULL(ENGINE, '') FROM information_schema.TABLES WHERE $in ORDER BY BINARY TABLE_NAME;")) {
-        my %t = (name => pack('H*', $_->[0]), kind => $_->[1] eq 'VIEW' ? 'view' : $_->[1] eq 'SEQUENCE' ? 'sequence' : 'table', type => $_->[1], engine => $_->[2], columns => [], indexes => {});
-        push @tables, \%t;
-        $by_name{ $_->[0] } = \%t;
-    }
-    for (rows_of("SELECT HEX(TABLE_NAME), HEX(COLUMN_NAME), DATA_TYPE, IS_NULLABLE, EXTRA, IF(COLUMN_TYPE LIKE '%unsigned%', 1, 0), IF(COLUMN_DEFAULT IS NULL, 0, 1), IFNULL(CHARACTER_MAXIMUM_LENGTH, 0) FROM information_schema.COLUMNS WHERE $in ORDER BY TABLE_NAME, ORDINAL_POSITION;")) {
-        my ($table, $name, $type, $nullable, $extra, $unsigned, $has_default, $length) = @$_;
-        next if $extra =~ /GENERATED|STORED|VIRTUAL/ || !$by_name{$table};
-        push @{ $by_name{$table}{columns} }, { name => pack('H*', $name), type => $type, nullable => $nullable eq 'YES', unsigned => $unsigned, has_default => $has_default, size => $length };
-    }
-    for (rows_of("SELECT HEX(TABLE_NAME), HEX(INDEX_NAME), HEX(COLUMN_NAME), IF(SUB_PART IS NULL, 1, 0) FROM information_schema.STATISTICS WHERE $in AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;")) {
-        my ($table, $index, $column, $whole) = @$_;
-        push @{ $by_name{$table}{indexes}{ pack 'H*', $index } }, $whole ? pack('H*', $column) : undef if $by_name{$table};
+    # All at once, since each start of the client takes longer than what it asks.
+    my $questions = "SELECT 't', HEX(TABLE_NAME), TABLE_TYPE, IFNULL(ENGINE, '') FROM information_schema.TABLES WHERE $in ORDER BY BINARY TABLE_NAME;
+        SELECT 'c', HEX(TABLE_NAME), HEX(COLUMN_NAME), DATA_TYPE, IS_NULLABLE, EXTRA, IF(COLUMN_TYPE LIKE '%unsigned%', 1, 0), IF(COLUMN_DEFAULT IS NULL, 0, 1), IFNULL(CHARACTER_MAXIMUM_LENGTH, 0), IFNULL(CHARACTER_SET_NAME, '')
+            FROM information_schema.COLUMNS WHERE $in ORDER BY TABLE_NAME, ORDINAL_POSITION;
+        SELECT 'i', HEX(TABLE_NAME), HEX(INDEX_NAME), HEX(COLUMN_NAME), IF(SUB_PART IS NULL, 1, 0) FROM information_schema.STATISTICS WHERE $in AND NON_UNIQUE = 0 ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX;";
+    for (rows_of($questions)) {
+        my ($what, $table, @f) = @$_;
+        if ($what eq 't') {
+            my %t = (name => pack('H*', $table), kind => $f[0] eq 'VIEW' ? 'view' : $f[0] eq 'SEQUENCE' ? 'sequence' : 'table', type => $f[0], engine => $f[1], columns => [], indexes => {});
+            push @tables, \%t;
+            $by_name{$table} = \%t;
+        }
+        elsif (!$by_name{$table}) { next }
+        elsif ($what eq 'c') {
+            my ($name, $type, $nullable, $extra, $unsigned, $has_default, $length, $charset) = @f;
+            push @{ $by_name{$table}{columns} }, { name => pack('H*', $name), type => $type, nullable => $nullable eq 'YES', unsigned => $unsigned, has_default => $has_default, size => $length, charset => $charset }
+                unless $extra =~ /GENERATED|STORED|VIRTUAL/;
+        }
+        else { push @{ $by_name{$table}{indexes}{ pack 'H*', $f[0] } }, $f[2] ? pack('H*', $f[1]) : undef }
     }
     for my $t (@tables) {
         my %column = map { $_->{name} => $_ } @{ $t->{columns} };

@@ -48,9 +48,10 @@ sub check_secrets {
 my @tables = grep { $_->{kind} eq 'table' } @all;
 my @views = map { $_->{name} } grep { $_->{kind} eq 'view' } @all;
 my @stored = map { $_->{name} } grep { $_->{kind} ne 'view' } @all;
-my ($routines) = map { $_->[0] } rows_of('SELECT count(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = ' . literal($database) . ';');
-my ($triggers) = map { $_->[0] } rows_of('SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = ' . literal($database) . ';');
-my ($events) = map { $_->[0] } rows_of('SELECT count(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = ' . literal($database) . ';');
+my $name = literal($database);
+my ($facts) = rows_of("SELECT (SELECT count(*) FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA = $name), (SELECT count(*) FROM information_schema.TRIGGERS WHERE TRIGGER_SCHEMA = $name),
+    (SELECT count(*) FROM information_schema.EVENTS WHERE EVENT_SCHEMA = $name), VERSION(), DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = $name;");
+my ($routines, $triggers, $events, $version, @set) = @$facts;
 write_file('pre-data.sql', @stored ? dump_of('--', $database, @stored) : '');
 # Views may call routines, triggers may read views.
 write_file('post-data.sql', ($routines ? dump_of('--no-create-info', '--routines', '--', $database) : '')
@@ -60,10 +61,8 @@ write_file('events.sql', $events ? dump_of('--no-create-info', '--events', '--',
 
 my $sql = '';
 my $heading = sub { $sql .= "SELECT CONCAT('\\\\.', '\\t', " . join(", '\\t', ", map { "'$_'" } @_) . ");\n" };
-my ($version) = map { $_->[0] } rows_of('SELECT VERSION();');
-my ($set) = rows_of('SELECT DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ' . literal($database) . ';');
 $heading->('manifest');
-$sql .= "SELECT 'engine\\tmysql';\nSELECT 'server\\t" . join('.', ($version =~ /(\d+)\.(\d+)/)) . "';\nSELECT 'encoding\\t$set->[0]\\t$set->[1]';\n";
+$sql .= "SELECT 'engine\\tmysql';\nSELECT 'server\\t" . join('.', ($version =~ /(\d+)\.(\d+)/)) . "';\nSELECT 'encoding\\t$set[0]\\t$set[1]';\n";
 # An import must not take for gone what was only kept back.
 $sql .= "SELECT 'left-out\\t\\t" . hexed($_) . "';\n" for sort keys %left_out;
 $sql .= "SELECT 'masked\\t\\t" . hexed($_) . "\\t" . join(',', map { hexed($_) } sort keys %{ $masked{$_} }) . "';\n" for grep { !$left_out{$_} } sort keys %masked;

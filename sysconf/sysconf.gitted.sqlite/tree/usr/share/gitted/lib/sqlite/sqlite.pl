@@ -12,10 +12,10 @@ use Time::HiRes ();
 my ($verb, $file, $dir) = @ARGV;
 my $state = $ENV{GITTED_STATE} // die "Error: GITTED_STATE is missing.\n";
 my $lib = $ENV{GITTED_LIB} // '/usr/share/gitted/lib';
+require "$lib/manifest.pl";
 my ($snapshot, $new, $started) = ("$state/snapshot.db", "$state/new.db", "$state/started");
 my @pragmas = qw(encoding page_size auto_vacuum application_id user_version journal_mode);
 
-sub fail { print STDERR "Error: $_[0]\n"; exit 1 }
 sub name_of { my ($n) = @_; $n =~ s/"/""/g; return qq{"$n"} }
 sub text_of { my ($n) = @_; $n =~ s/'/''/g; return "'$n'" }
 
@@ -141,29 +141,14 @@ sub print_table {
     close $out or fail("the table $table->{name} could not be read");
 }
 
-sub write_whole {
-    my ($path, $text) = @_;
-    open(my $out, '>:raw', "$path.new") or fail("$path cannot be written: $!");
-    print $out $text;
-    close $out or fail("$path cannot be written: $!");
-    rename "$path.new", $path or fail("$path cannot be written: $!");
-}
-
-sub decode { my ($n) = @_; $n =~ s/%([0-9a-f]{2})/chr hex $1/ge; return $n }
-
-sub read_manifest {
-    my (%pragma, @tables, $bad);
-    open(my $in, '<:raw', "$dir/manifest.tsv") or fail('manifest.tsv is missing, expected the manifest of a database');
-    while (<$in>) {
-        chomp;
-        my ($what, @f) = split /\t/, $_, -1;
-        if ($what eq 'gitted-rows' || $what eq 'engine') { next if $what ne 'engine' || $f[0] eq 'sqlite'; print STDERR "manifest.tsv:$.: the engine is $f[0], expected sqlite\n"; $bad = 1 }
-        elsif ($what eq 'pragma' && (grep { $_ eq ($f[0] // '') } @pragmas) && ($f[1] // '') =~ /\A[\w-]+\z/) { $pragma{$f[0]} = $f[1] }
-        elsif ($what eq 'table' && @f == 6) { push @tables, { path => "data/$f[0]", name => decode($f[2]), columns => [map { decode($_) } split /,/, $f[5]] } }
-        else { print STDERR "manifest.tsv:$.: not understood, expected a table or a pragma\n"; $bad = 1 }
-    }
-    exit 1 if $bad;
-    return (\%pragma, \@tables);
+# The values of the pragmas, and the tables with their columns; mistakes are told with their lines.
+sub read_database {
+    my $m = read_manifest("$dir/manifest.tsv", 'manifest.tsv') or fail('manifest.tsv:1: there is no manifest, expected one');
+    complain('manifest.tsv:1: written for ' . ($m->{engine} // 'nothing') . ', expected sqlite') if ($m->{engine} // '') ne 'sqlite';
+    check_place($m, $_, 'tsv') for files_below($dir, '');
+    for my $pragma (sort keys %{ $m->{pragma} // {} }) { complain("manifest.tsv:1: the pragma $pragma is not known, expected one of @pragmas") unless grep { $_ eq $pragma } @pragmas; }
+    settle();
+    return ($m->{pragma} // {}, [map { { path => "data/$_->{path}", name => plain($_->{name}), columns => [map { plain($_) } split /,/, $_->{columns}] } } map { $m->{tables}{$_} } @{ $m->{order} }]);
 }
 
 my %escapes = ('\\' => '\\', t => "\t", n => "\n", r => "\r");
@@ -181,44 +166,79 @@ sub literal {
     return "'$field'";
 }
 
+# The script that SQLite reads: where it goes, how many lines it has so far, and which file and line the one sought is from.
+my ($script, $lines, $sought, $origin);
+
+sub put {
+    my ($text, $path, $line) = @_;
+    my $more = $text =~ tr/\n//;
+    # A row is one statement of many lines at most; a line of a schema file is one of its own.
+    $origin //= "$path:" . ($line // $sought - $lines) if defined $sought && $sought <= $lines + $more;
+    $lines += $more;
+    print $script $text;
+}
+
 sub load_table {
-    my ($sql, $table) = @_;
+    my ($table) = @_;
     my $columns = join ', ', map { name_of($_) } @{ $table->{columns} };
-    print $sql 'DELETE FROM ', name_of($table->{name}), ";\n";
+    put('DELETE FROM ' . name_of($table->{name}) . ";\n", 'manifest.tsv', 1);
     opendir(my $handle, "$dir/$table->{path}") or return;
-    my $mistakes = 0;
     for my $chunk (sort grep { /\.tsv\z/ } readdir $handle) {
-        open(my $in, '<:raw', "$dir/$table->{path}/$chunk") or fail("$table->{path}/$chunk cannot be read: $!");
+        my $path = "$table->{path}/$chunk";
+        open(my $in, '<:raw', "$dir/$path") or fail("$path cannot be read: $!");
         while (my $line = <$in>) {
             chomp $line;
             my @fields = map { literal($_) } split /\t/, $line, -1;
             my ($wrong) = grep { !defined $fields[$_] } 0 .. $#fields;
-            if (@fields != @{ $table->{columns} }) { print STDERR "$table->{path}/$chunk:$.: the row has " . @fields . ' fields, expected ' . @{ $table->{columns} } . "\n"; $mistakes++ }
-            elsif (defined $wrong) { print STDERR "$table->{path}/$chunk:$.: field " . ($wrong + 1) . " is not understood, expected \\N, a number, 'text, X'hex' or T'hex'\n"; $mistakes++ }
-            else { print $sql 'INSERT INTO ', name_of($table->{name}), "($columns) VALUES (", join(', ', @fields), ");\n" }
-            exit 1 if $mistakes > 20;
+            if (@fields != @{ $table->{columns} }) { complain("$path:$.: the row has " . @fields . ' fields, expected ' . @{ $table->{columns} }) }
+            elsif (defined $wrong) { complain("$path:$.: field " . ($wrong + 1) . " is not understood, expected \\N, a number, 'text, X'hex' or T'hex'") }
+            else { put('INSERT INTO ' . name_of($table->{name}) . "($columns) VALUES (" . join(', ', @fields) . ");\n", $path, $.) }
         }
     }
-    exit 1 if $mistakes;
+    settle();
 }
 
-sub put_script { my ($sql, $path) = @_; open(my $in, '<:raw', "$dir/$path") or return; local $/; print $sql scalar(<$in>), "\n" }
+sub put_script { my ($path) = @_; open(my $in, '<:raw', "$dir/$path") or return; local $/; put(<$in> . "\n", $path) }
+
+sub write_script {
+    my ($pragma, $tables) = @_;
+    $lines = 0;
+    put("PRAGMA $_ = " . ($_ eq 'encoding' ? "'$pragma->{$_}'" : $pragma->{$_}) . ";\n", 'manifest.tsv', 1) for grep { defined $pragma->{$_} && $_ ne 'journal_mode' } @pragmas;
+    put("PRAGMA foreign_keys = OFF;\nPRAGMA synchronous = OFF;\nBEGIN;\n", 'manifest.tsv', 1);
+    put_script('schema/pre-data.sql');
+    load_table($_) for sort { ($a->{name} eq 'sqlite_sequence') <=> ($b->{name} eq 'sqlite_sequence') } @$tables;
+    put_script('schema/post-data.sql');
+    put("COMMIT;\n", 'manifest.tsv', 1);
+}
 
 # The new database is filled beside the live one.
 sub stage_new {
     rollback();
-    my ($pragma, $tables) = read_manifest();
-    open(my $sql, '|-', 'sqlite3', '-batch', '-bail', '-init', '/dev/null', $new) or fail("sqlite3 cannot be started: $!");
-    binmode $sql;
-    print $sql "PRAGMA $_ = ", ($_ eq 'encoding' ? "'$pragma->{$_}'" : $pragma->{$_}), ";\n" for grep { defined $pragma->{$_} && $_ ne 'journal_mode' } @pragmas;
-    print $sql "PRAGMA foreign_keys = OFF;\nPRAGMA synchronous = OFF;\nBEGIN;\n";
-    put_script($sql, 'schema/pre-data.sql');
-    load_table($sql, $_) for sort { ($a->{name} eq 'sqlite_sequence') <=> ($b->{name} eq 'sqlite_sequence') } @$tables;
-    put_script($sql, 'schema/post-data.sql');
-    print $sql "COMMIT;\n";
-    close $sql or fail('the new database could not be filled (see above)');
+    my ($pragma, $tables) = read_database();
+    my $errors = "$state/errors";
+    open(my $kept, '>&', \*STDERR) or fail("standard error: $!");
+    open(STDERR, '>', $errors) or fail("$errors: $!");
+    open($script, '|-', 'sqlite3', '-batch', '-bail', '-init', '/dev/null', $new);
+    open(STDERR, '>&', $kept) or exit 1;
+    binmode $script;
+    # It ends at the first mistake and reads no more.
+    local $SIG{PIPE} = 'IGNORE';
+    write_script($pragma, $tables);
+    if (!close $script) { tell_origin($pragma, $tables, slurp($errors)); exit 1 }
+    unlink $errors;
     refuse_losses() if -s $file;
     print STDERR '       ' . @$tables . " tables loaded\n";
+}
+
+# SQLite counts the lines of the script; people have files.
+sub tell_origin {
+    my ($pragma, $tables, $said) = @_;
+    rollback();
+    fail("The new database could not be filled: $said") unless $said =~ /near line (\d+): ([^\n]*)/;
+    ($sought, my $text) = ($1, $2);
+    open($script, '>', '/dev/null');
+    write_script($pragma, $tables);
+    fail(($origin // 'manifest.tsv:1') . ": $text");
 }
 
 sub counts {
