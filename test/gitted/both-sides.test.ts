@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { makeMachine, type TestMachine } from '../helpers/gitted-machine.ts';
-import { startPostgresql, type TestPostgresql } from '../helpers/postgresql.ts';
+import { bindingOf, startPostgresql, type TestPostgresql } from '../helpers/postgresql.ts';
 import { exists, read } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
 
@@ -125,7 +125,7 @@ describeWith(['postgresql'], 'rows of PostgreSQL, edited on both sides', () => {
     name: 'postgresql',
     file: 'postgresql/app/data/note/00000000.copy',
     mark: '',
-    bind: (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.postgresql.conf': `GITTED_ENGINE=postgresql\nGITTED_DATA_PATH=postgresql/app\nGITTED_POSTGRESQL_DATABASE=app\nPGHOST=${server.env.PGHOST}\nPGUSER=${server.env.PGUSER}\n` }, 'binding'),
+    bind: (box) => box.commit({ 'sysconf/actual/tree/etc/gitted/sync/master.postgresql.conf': bindingOf(server) }, 'binding'),
     sql: (_box, statements) => server.sql('app', statements === 'JSON' ? "SELECT coalesce(json_agg(json_build_object('id', id, 'text', text) ORDER BY id), '[]') FROM note;" : statements),
   };
 

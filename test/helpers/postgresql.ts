@@ -69,3 +69,6 @@ export function startPostgresql(settings = ''): TestPostgresql {
     stop,
   };
 }
+
+/** What /etc/gitted/sync/BRANCH.NAME.conf says to bind the database `app` of this server. */
+export const bindingOf = ({ env }: TestPostgresql): string => `GITTED_ENGINE=postgresql\nGITTED_DATA_PATH=postgresql/app\nGITTED_POSTGRESQL_DATABASE=app\nPGHOST=${env.PGHOST}\nPGUSER=${env.PGUSER}\n`;
