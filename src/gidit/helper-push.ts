@@ -38,6 +38,7 @@ export async function pushRefs(state: HelperState, wishes: readonly PushWish[]):
   const { store, address } = state;
   const object = await publishObject({ store, address, repository: await state.repository() }, withHead(refs, base.tips[0], wishes), base.tips);
   await state.writeLast(object.id);
+  await state.writePublished(object.id);
   await tellDaemon(state, base.tips.length === 0);
   return refused;
 }
@@ -60,7 +61,7 @@ async function currentRefs(state: HelperState): Promise<BaseRefs> {
     if (newest?.id !== state.shown?.id) throw new GitsyncError('rejected', 'fetch first: the project moved just now.', { hint: 'git pull' });
     return { refs: new Map(shown), shown, conflicts: [], tips: newest === undefined ? [] : [newest] };
   }
-  const last = (await state.readLast()) ?? forks[0];
+  const last = (await state.readPublished()) ?? forks[0];
   const read = async (id: string | undefined): Promise<PushObject | undefined> => (id === undefined ? undefined : store.readObject(address, id));
   const [mine, theirs] = await Promise.all([read(last), read(state.shown?.id)]);
   if (mine === undefined || theirs === undefined || mine.id === theirs.id) throw new GitsyncError('rejected', `${formatAddress(address)} has forked, and this repository made neither end.`, { hint: 'git gidit heal, in the repository that published' });

@@ -27,6 +27,9 @@ export interface HelperState {
   /** The last PushObject whose objects were all brought into, or came from, this repository. */
   readLast(): Promise<string | undefined>;
   writeLast(id: string): Promise<void>;
+  /** The last PushObject that was published from this repository: its own end, where the project is forked. */
+  readPublished(): Promise<string | undefined>;
+  writePublished(id: string): Promise<void>;
   /** A line for the person at the terminal. */
   say(line: string): void;
 }
@@ -41,6 +44,16 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
     return (opened ??= openRepository(process.cwd(), resolve(parts.gitDir)));
   };
   const lastFile = async (): Promise<string> => join((await repository()).gitDir, 'gidit', `${address.fingerprint}-${address.project}`);
+  const readId = async (suffix: string): Promise<string | undefined> => {
+    if (parts.gitDir === undefined) return undefined;
+    return /^[0-9a-f]{40}/.exec(await readFile(`${await lastFile()}${suffix}`, 'latin1').catch(() => ''))?.[0];
+  };
+  const writeId = async (suffix: string, id: string): Promise<void> => {
+    const file = `${await lastFile()}${suffix}`;
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await writeFile(`${file}.tmp`, `${id}\n`);
+    await rename(`${file}.tmp`, file);
+  };
   const state: HelperState = {
     address,
     store,
@@ -64,16 +77,10 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
       if (parts.gitDir === undefined) return 'sha1';
       return (await repository()).oidLength === 64 ? 'sha256' : 'sha1';
     },
-    async readLast() {
-      if (parts.gitDir === undefined) return undefined;
-      return /^[0-9a-f]{40}/.exec(await readFile(await lastFile(), 'latin1').catch(() => ''))?.[0];
-    },
-    async writeLast(id) {
-      const file = await lastFile();
-      await mkdir(dirname(file), { recursive: true, mode: 0o700 });
-      await writeFile(`${file}.tmp`, `${id}\n`);
-      await rename(`${file}.tmp`, file);
-    },
+    readLast: () => readId(''),
+    writeLast: (id) => writeId('', id),
+    readPublished: () => readId('.published'),
+    writePublished: (id) => writeId('.published', id),
     say: (line) => void (state.verbosity > 0 && process.stderr.write(`gidit: ${line}\n`)),
   };
   return state;
@@ -88,7 +95,8 @@ async function chooseShown(state: HelperState): Promise<PushObject | undefined> 
   const { store, address, forks } = state;
   const newest = await store.newest(address);
   if (forks.length < 2) return newest;
-  const last = await state.readLast();
+  // Not the last one that was fetched: git would then see the remote jump between the two ends.
+  const last = await state.readPublished();
   const others = forks.filter((id) => id !== last);
   if (last !== undefined && others.length < forks.length && state.ownKey === address.fingerprint) {
     state.say(`${formatAddress(address)} has forked: another device of yours has published too. Merge what comes from there and push, and it is one again.`);
