@@ -5,6 +5,7 @@ import type { LogFields } from '../log.ts';
 import type { Action, Event } from '../core/repo-state.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { hasOpenUpdate, recoverApply } from '../git/apply.ts';
+import { isOtherEnd } from '../gidit/fork-mark.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
@@ -163,7 +164,9 @@ async function performIntegrate(session: RepoSession, target: LoopTarget, tip: s
   if (target.side !== undefined && (await isCheckedOutElsewhere(repo, ref))) return stopped(target.key, 'stopped', `${target.side} is checked out in another work tree, whose files would not follow.`, 'git worktree list');
   const local = await resolveCommit(repo, ref);
   const before = await integratedTip(repo, target);
-  const rewrittenFrom = before !== undefined && local !== undefined && !(await isAncestor(repo, before, tip)) ? before : undefined;
+  // A project of peers that two devices published apart from each other shows its other end: nobody rewrote anything.
+  const isRewritten = before !== undefined && local !== undefined && !(await isAncestor(repo, before, tip)) && !(await isOtherEnd(repo.commonDir, tip));
+  const rewrittenFrom = isRewritten ? before : undefined;
   const result: Integration = local === undefined ? { kind: 'fast-forward', commit: tip } : await integrate(repo, { local, remote: tip, rules: config.conflict, ...(rewrittenFrom === undefined ? {} : { rewrittenFrom }) });
   switch (result.kind) {
     case 'up-to-date':

@@ -3,6 +3,7 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { formatAddress, type Address } from './address.ts';
+import { markFork } from './fork-mark.ts';
 import { askDaemon } from './local-client.ts';
 import type { PushObject } from './push-object.ts';
 import { openRepository, type GiditRepository } from './repository.ts';
@@ -16,6 +17,8 @@ export interface HelperState {
   readonly ownKey: string | undefined;
   /** The object that git was shown. */
   shown: PushObject | undefined;
+  /** It is the end of a fork that another device of ours has made. */
+  shownIsOtherEnd: boolean;
   /** Ids of all tips, where the project is forked. */
   forks: string[];
   verbosity: number;
@@ -60,6 +63,7 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
     repository,
     ownKey: parts.ownKey,
     shown: undefined,
+    shownIsOtherEnd: false,
     forks: [],
     verbosity: 1,
     progress: process.stderr.isTTY === true,
@@ -69,6 +73,8 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
       await askDaemon(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
       state.forks = await store.forks(address);
       state.shown = await chooseShown(state);
+      // The mark is for those who fetch by themselves; without a repository there is nobody to tell.
+      if (parts.gitDir !== undefined) await markFork(await lastFile(), state.shownIsOtherEnd ? state.shown?.refs.map(({ id }) => id) : undefined);
       const successor = state.shown?.chain?.successor;
       if (successor !== undefined) process.stderr.write(`gidit: ${formatAddress(address)} has moved to another key, and nothing new comes here: gidit::${successor}/${address.project}\n`);
       return state.shown;
@@ -94,13 +100,16 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
 async function chooseShown(state: HelperState): Promise<PushObject | undefined> {
   const { store, address, forks } = state;
   const newest = await store.newest(address);
+  state.shownIsOtherEnd = false;
   if (forks.length < 2) return newest;
   // Not the last one that was fetched: git would then see the remote jump between the two ends.
   const last = await state.readPublished();
   const others = forks.filter((id) => id !== last);
   if (last !== undefined && others.length < forks.length && state.ownKey === address.fingerprint) {
     state.say(`${formatAddress(address)} has forked: another device of yours has published too. Merge what comes from there and push, and it is one again.`);
-    return (await store.readObject(address, others[0] as string)) ?? newest;
+    const other = await store.readObject(address, others[0] as string);
+    state.shownIsOtherEnd = other !== undefined;
+    return other ?? newest;
   }
   process.stderr.write(`gidit: WARNING: ${formatAddress(address)} has forked: ${forks.join(' and ')} do not follow from each other. You get ${newest?.id ?? 'none'}, which was here first.\n`);
   return newest;
