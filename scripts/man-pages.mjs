@@ -52,7 +52,7 @@ export function renderConfig(version) {
 export function renderFromHelp(root, program, version) {
   const help = execFileSync(process.execPath, [`${root}dist/${program}.js`, '--help'], { encoding: 'utf8' }).trimEnd();
   const [first = '', ...rest] = help.split('\n');
-  const what = first.replace(new RegExp(`^(usage: )?${program}:? *`, 'i'), '').replace(/\.$/, '') || 'part of gitsync';
+  const what = first.replace(new RegExp(`^(usage: )?(${program}|${program.replace('-', ' ')}):? *`, 'i'), '').replace(/^\[options\] */, '').replace(/\.$/, '') || 'part of gitsync';
   return finish([...heading(program, 1, version, what), '.SH DESCRIPTION', '.nf', roff(rest.join('\n').replace(/^\n+/, '')), '.fi', ...seeAlso('gitsync(1)', 'git(1)')]);
 }
 
