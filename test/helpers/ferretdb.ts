@@ -1,12 +1,12 @@
 /** A FerretDB server of one test file: own data, own port on the loopback. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, openSync } from 'node:fs';
-import { createServer, connect } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { converge } from './converge.ts';
 import { children } from './hermetic-env.ts';
 import { tempDir } from './repos.ts';
+import { freePort, isListening } from './sshd.ts';
 
 const script = new URL('../../scripts/ferretdb.mjs', import.meta.url).pathname;
 
@@ -18,24 +18,6 @@ export interface TestFerretdb {
 /** Whether this machine has FerretDB, or Go and its module proxy to build it with. */
 export function canHaveFerretdb(): boolean {
   return spawnSync(process.execPath, [script, '--can'], { stdio: 'ignore' }).status === 0;
-}
-
-async function freePort(): Promise<number> {
-  const listener = createServer();
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address() as { port: number };
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }
 
 /** Starts a server, which is built first where that was not done yet; it ends with the test process at the latest. */
