@@ -77,6 +77,8 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
       if (parts.gitDir !== undefined) await markFork(await lastFile(), state.shownIsOtherEnd ? state.shown?.refs.map(({ id }) => id) : undefined);
       const successor = state.shown?.chain?.successor;
       if (successor !== undefined) process.stderr.write(`gidit: ${formatAddress(address)} has moved to another key, and nothing new comes here: gidit::${successor}/${address.project}\n`);
+      // After the list, git makes a clone anew with the hash that the remote uses.
+      opened = undefined;
       return state.shown;
     },
     async objectFormat() {

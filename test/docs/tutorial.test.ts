@@ -74,9 +74,9 @@ describe('tutorials run as printed', () => {
     expect({ status: result.status, stderr: result.status === 0 ? '' : result.stderr + result.stdout }).toEqual({ status: 0, stderr: '' });
   });
 
-  test('two people, three machines, no server', () => {
+  describeWith(['gpg'], 'peers', () => test('two people, three machines, no server', () => {
     const demo = new URL('../../scripts/demo-peers.mjs', import.meta.url).pathname;
     const result = spawnSync(process.execPath, [demo], { encoding: 'utf8', timeout: 280_000, env: process.env });
     expect({ status: result.status, said: result.status === 0 ? '' : result.stdout + result.stderr }).toEqual({ status: 0, said: '' });
-  });
+  }));
 });

@@ -2,12 +2,13 @@
 import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { openStore } from '../../src/gidit/store.ts';
 import { converge } from '../helpers/converge.ts';
 import { children } from '../helpers/hermetic-env.ts';
 import { program } from '../helpers/machine.ts';
 import { endCloud, makePeer, startCloud, type Peer } from '../helpers/peers.ts';
+import { describeWith } from '../helpers/requires.ts';
 
 const timeoutMs = 300_000;
 const patienceMs = 30_000;
@@ -19,7 +20,7 @@ function startAgent(peer: Peer, workTree: string): void {
   children.add(agent);
 }
 
-describe('the agent over peers', () => {
+describeWith(['gpg'], 'the agent over peers', () => {
   const [desk, laptop] = [makePeer('desk'), makePeer('laptop')];
   const [deskNotes, laptopNotes] = [join(desk.home, 'notes'), join(laptop.home, 'notes')];
   const idOf = (peer: Peer): string => peer.address().split('/p2p/')[1] as string;

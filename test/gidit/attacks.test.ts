@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { recordKey } from '../../src/gidit/address.ts';
 import { formatBundleHeader } from '../../src/gidit/bundle-header.ts';
 import { startDaemon, type Daemon } from '../../src/gidit/daemon.ts';
@@ -35,7 +35,7 @@ const quick = { answerMs: 2_000, chunkMs: 2_000, listMs: 6_000 };
 const refs = (digit: string): { id: string; name: string }[] => [{ id: digit.repeat(40), name: 'HEAD' }, { id: digit.repeat(40), name: 'refs/heads/main' }];
 const soon = (): AbortSignal => deadline(20_000);
 
-describe('attacks', () => {
+describeWith(['gpg'], 'attacks', () => {
   gpgHome();
   const baseDir = join(temporary, 'honest');
   const nodes: Engine[] = [];

@@ -1,13 +1,14 @@
 /** Five daemons as processes of their own: what is published stays there, whoever dies. */
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { endCloud, makePeer, startCloud, type Key, type Peer } from '../helpers/peers.ts';
+import { describeWith } from '../helpers/requires.ts';
 
 const timeoutMs = 300_000;
 const patienceMs = 30_000;
 
-describe('a cloud of five nodes', () => {
+describeWith(['gpg'], 'a cloud of five nodes', () => {
   const [alice, bob, carol, dave, erin] = ['alice', 'bob', 'carol', 'dave', 'erin'].map((name) => makePeer(name)) as [Peer, Peer, Peer, Peer, Peer];
   const all = [alice, bob, carol, dave, erin];
   let key: Key;
