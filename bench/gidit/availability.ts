@@ -55,7 +55,7 @@ interface Outcome {
 /** One run: what share of the hourly questions had an answer. */
 function simulate(churnPerDay: number, mirrors: number, isReplacing: boolean, random: () => number): Outcome {
   const newNode = (): Node => ({ place: random(), gone: false, online: random() < onlineShare, records: new Map() });
-  let nodes = Array.from({ length: nodeCount }, newNode);
+  const nodes = Array.from({ length: nodeCount }, newNode);
   const pick = (): Node => nodes[Math.floor(random() * nodes.length)] as Node;
   const all: Project[] = Array.from({ length: projects }, () => ({ key: random(), holders: Array.from({ length: 1 + mirrors }, pick), lost: false }));
   const ring = (a: number, b: number): number => Math.min(Math.abs(a - b), 1 - Math.abs(a - b));
