@@ -1,6 +1,7 @@
 /** The second look at what updates replaced, another try at what was blocked, and the repository's upkeep. */
 import type { Event } from '../core/repo-state.ts';
 import { checkTrash } from '../git/apply.ts';
+import { clearStaleLocks } from '../git/stale-locks.ts';
 import { dropOldRefs, packObjects } from '../git/upkeep.ts';
 import { resolveCommit } from '../git/refs.ts';
 import { changeOwnState } from './own-state.ts';
@@ -33,6 +34,8 @@ async function bringInLeftovers(session: RepoSession): Promise<string | undefine
 async function doUpkeep(session: RepoSession, nowMs: number): Promise<void> {
   if (nowMs - session.own.lastUpkeepMs < upkeepEveryMs) return;
   await dropOldRefs(session.repo, nowMs - session.config.keepMs);
+  // With the lock of one that was killed, git would skip its upkeep from then on, without a word.
+  await clearStaleLocks(session.repo);
   await packObjects(session.repo);
   session.own = await changeOwnState(session.repo, () => ({ lastUpkeepMs: nowMs }));
 }

@@ -54,9 +54,9 @@ function locksIn(directory: string, deep: boolean): string[] {
   }
 }
 
-/** What git locks, other than the index: refs, HEAD, config. */
+/** What git locks, other than the index: refs, HEAD, config, its upkeep. */
 function findLocks(repo: Repo): string[] {
-  const tops = new Set([repo.gitDir, repo.commonDir].flatMap((directory) => locksIn(directory, false)));
+  const tops = new Set([repo.gitDir, repo.commonDir, `${repo.commonDir}/objects`].flatMap((directory) => locksIn(directory, false)));
   tops.delete(`${repo.gitDir}/index.lock`);
   const below = ['refs', 'logs'].flatMap((name) => locksIn(`${repo.commonDir}/${name}`, true));
   return [...tops, ...below].filter((file) => lstatSync(file, { throwIfNoEntry: false })?.isFile() ?? false);
