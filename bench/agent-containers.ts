@@ -1,7 +1,7 @@
 /**
  * The agent with containers, all of kind `local` with SQLite: from a row committed
  * in A to the row in B, and what an idle hour costs (extrapolated from a minute).
- * Run: npm run build && npx tsx bench/agent-containers.ts [SAMPLES [CONTAINERS [IDLE SECONDS]]]
+ * Run: npm run bench -- agent-containers [SAMPLES [CONTAINERS [IDLE SECONDS]]]
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

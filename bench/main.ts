@@ -11,7 +11,7 @@ const here = import.meta.dirname;
 /** What others import measures nothing by itself. */
 const isProgram = (file: string): boolean => file.endsWith('.ts') && !/^export /m.test(readFileSync(file, 'utf8'));
 /** In this order; those of the containers and peers come last. */
-const own = ['start', 'ready', 'commit', 'history', 'watch', 'latency', 'burst', 'large-file', 'idle'];
+const own = ['start', 'ready', 'commit', 'history', 'watch', 'latency', 'burst', 'large-file', 'idle', 'agent-containers'];
 const others = ['gitted', 'gidit'].flatMap((directory) => (existsSync(join(here, directory)) ? readdirSync(join(here, directory)).filter((name) => isProgram(join(here, directory, name))).sort().map((name) => `${directory}/${name.slice(0, -3)}`) : []));
 const [name, ...args] = process.argv.slice(2);
 const chosen = name === undefined ? [...own, ...others] : [...own, ...others].filter((each) => each === name || each.startsWith(`${name}/`));
