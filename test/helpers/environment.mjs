@@ -15,10 +15,19 @@ export default class CleanEnvironment extends TestEnvironment {
     this.global.gitsyncTest = { temporary: this.temporary, children: new Set() };
   }
 
+  /** What is still mounted or written to is left behind, and said: it fails no test. */
+  removeTemporary() {
+    try {
+      rmSync(this.temporary, { recursive: true, force: true, maxRetries: 5 });
+    } catch (error) {
+      console.error(`not removed: ${this.temporary} (${error.message})`);
+    }
+  }
+
   async teardown() {
     for (const child of this.global.gitsyncTest.children) child.kill('SIGKILL');
     if (process.env.GITSYNC_KEEP_TMP === '1') console.error(`kept: ${this.temporary}`);
-    else rmSync(this.temporary, { recursive: true, force: true, maxRetries: 5 });
+    else this.removeTemporary();
     await super.teardown();
   }
 }

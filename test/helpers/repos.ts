@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 
 /** A new temporary directory that goes when the test file ends (kept with GITSYNC_KEEP_TMP=1). */
 export function tempDir(label = 'dir'): string {
-  return mkdtempSync(join(tmpdir(), `${label}-`));
+  // jest's sandbox has its own process.env, which os.tmpdir() does not look at.
+  return mkdtempSync(join(process.env['TMPDIR'] ?? tmpdir(), `${label}-`));
 }
 
 /** Runs stock git in a directory and returns its output without the last newline. */
