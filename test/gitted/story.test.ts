@@ -83,6 +83,21 @@ describe('push to deploy, pull to back up', () => {
     expect(runProgram(other.inside, 'sh', ['-c', 'cd srv/files && stat -c "%a %F" bin/run empty && readlink link']).stdout).toBe('751 regular file\n755 directory\nbin/run\n');
   });
 
+  test('files that are added and removed without a word in the manifest are as one would think, and the pull writes the manifest', () => {
+    const box = makeMachine({ files: { 'files/manifest.tsv': `d\t0700\troot\troot\told\n${manifestOf(['hello.txt', 'old/gone.txt'])}`, 'files/tree/hello.txt': 'hello\n', 'files/tree/old/gone.txt': 'x\n' } });
+    box.must('push', '-q', 'box', 'master');
+    box.commit({ 'files/tree/old/gone.txt': null, 'files/tree/new/a.txt': 'a\n', 'files/tree/run': '#!/bin/sh\n' });
+    box.must('update-index', '--chmod=+x', 'files/tree/run');
+    box.must('commit', '-q', '--amend', '--no-edit');
+    box.must('push', '-q', 'box', 'master');
+    expect(runProgram(box.inside, 'sh', ['-c', 'cd srv/files && find . -mindepth 1 -printf "%m %p\\n" | sort -k 2']).stdout).toBe('644 ./hello.txt\n755 ./new\n644 ./new/a.txt\n755 ./run\n');
+    box.must('pull', '-q', 'box', 'master');
+    expect(read(box.root, 'files/manifest.tsv').replaceAll(/\troot\troot\t/g, ' ')).toBe('f\t0644 hello.txt\nd\t0755 new\nf\t0644 new/a.txt\nf\t0755 run\n');
+    box.commit({ 'files/tree/hello.txt': 'and on\n' });
+    box.must('push', '-q', 'box', 'master');
+    expect(box.liveText('hello.txt')).toBe('and on\n');
+  });
+
   test('changes made to /sysconf inside come out with the pull', () => {
     const box = makeMachine();
     box.must('push', '-q', 'box', 'master');

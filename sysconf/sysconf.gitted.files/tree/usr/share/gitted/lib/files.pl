@@ -14,6 +14,8 @@ my ($verb, $live, $dir) = @ARGV;
 my $state = $ENV{GITTED_STATE} // die "Error: GITTED_STATE is missing.\n";
 my $stage = ($live =~ s{/+\z}{}r) . ".gitted-stage";
 my $plan = "$state/plan.tsv";
+# There while what was staged says more than its manifest.
+my $completed = "$state/completed";
 my $is_root = $> == 0;
 my $max_size = $ENV{GITTED_FILES_MAX_SIZE} // 100 * 1024 * 1024;
 my @excluded = map { my $p = quotemeta; $p =~ s/\\\*/.*/g; $p =~ s/\\\?/./g; qr/\A$p\z/ } split ' ', $ENV{GITTED_FILES_EXCLUDE} // '';
@@ -145,7 +147,7 @@ sub prune {
 
 # Reads the manifest of DIR; says every mistake with its line.
 sub read_list {
-    my (@entries, %seen, $bad);
+    my (@entries, @gone, %seen, $bad);
     my $mistake = sub { print STDERR "manifest.tsv:$.: $_[0]\n"; $bad = 1 };
     open(my $in, '<:raw', "$dir/manifest.tsv") or fail('manifest.tsv is missing, expected one line for each file');
     while (my $line = <$in>) {
@@ -160,7 +162,10 @@ sub read_list {
         my $gid = $group =~ /\A\d+\z/ ? $group : getgrnam $group;
         if ($is_root && !defined $uid) { $mistake->("there is no user \"$user\" here, expected one (a profile's setup.rc makes users)"); next }
         if ($is_root && !defined $gid) { $mistake->("there is no group \"$group\" here, expected one"); next }
-        if ($type eq 'f' && (!-f "$dir/tree/$name" || -l "$dir/tree/$name")) { $mistake->("tree/$name is missing, expected the file's content"); next }
+        if ($type eq 'f' && (!-f "$dir/tree/$name" || -l "$dir/tree/$name")) {
+            if (was_there("tree/$name")) { push @gone, $path } else { $mistake->("tree/$name is missing, expected the file's content") }
+            next;
+        }
         push @entries, { type => $type, mode => $type eq 'l' ? 0 : oct $mode, uid => $uid, gid => $gid, path => $path, name => $name, target => defined $target ? plain($target) : undef };
     }
     my %type = map { $_->{path} => $_->{type} } @entries;
@@ -173,20 +178,55 @@ sub read_list {
         $bad = 1;
     }
     my %wanted = map { ("tree/$_->{name}" => 1) } grep { $_->{type} eq 'f' } @entries;
-    $bad = 1 if find_strangers('', \%wanted);
+    my @new;
+    $bad = 1 if find_strangers('', \%wanted, \@new);
     exit 1 if $bad;
-    return @entries;
+    return complete_list(\@entries, \@gone, \@new);
+}
+
+sub was_there { my ($path) = @_; return ($ENV{GITTED_OLD_DIR} // '') ne '' && -f "$ENV{GITTED_OLD_DIR}/$path" }
+
+sub is_below { my ($path, $directory) = @_; return index($path, "$directory/") == 0 }
+
+# People add files below tree/ and remove them without a word in the manifest: new ones belong to the owner of their
+# directory, and directories that lost their last file go with it. The next export says it all in the manifest.
+sub complete_list {
+    my ($entries, $gone, $new) = @_;
+    return @$entries unless @$gone || @$new;
+    write_whole($completed, "1\n");
+    my %entry = map { $_->{path} => $_ } @$entries;
+    for my $name (@$new) {
+        my $path = plain($name);
+        my @parts = split m{/}, $path;
+        for my $parent (map { join '/', @parts[0 .. $_] } 0 .. $#parts - 1) { $entry{$parent} //= new_entry('d', 0755, $parent, \%entry) }
+        $entry{$path} = new_entry('f', -x "$dir/tree/$name" ? 0755 : 0644, $path, \%entry);
+    }
+    for my $directory (sort { $b cmp $a } grep { $entry{$_}{type} eq 'd' } keys %entry) {
+        delete $entry{$directory} if (grep { is_below($_, $directory) } @$gone) && !(grep { is_below($_, $directory) } keys %entry);
+    }
+    return values %entry;
+}
+
+sub new_entry {
+    my ($type, $mode, $path, $entry) = @_;
+    my $parent = $path =~ m{\A(.*)/} ? $entry->{$1} : undef;
+    my @stat = stat $live;
+    my ($uid, $gid) = $parent ? @$parent{qw(uid gid)} : @stat ? @stat[4, 5] : (0, 0);
+    return { type => $type, mode => $mode, uid => $uid, gid => $gid, path => $path, name => encode($path), target => undef };
 }
 
 sub find_strangers {
-    my ($below, $wanted) = @_;
+    my ($below, $wanted, $new) = @_;
     my $bad = 0;
     opendir(my $handle, "$dir/$below") or return 0;
     for my $name (sort grep { $_ ne '.' && $_ ne '..' } readdir $handle) {
         my $path = $below eq '' ? $name : "$below/$name";
-        if (-d "$dir/$path" && !-l "$dir/$path") { $bad |= find_strangers($path, $wanted); next }
+        if (-d "$dir/$path" && !-l "$dir/$path") { $bad |= find_strangers($path, $wanted, $new); next }
         next if $path eq 'manifest.tsv' || $wanted->{$path};
-        print STDERR "$path:1: no line of manifest.tsv names this file, expected one (or no file)\n";
+        my $inside = $path =~ m{\Atree/(.*)\z}s ? $1 : undef;
+        my $written = defined $inside ? encode(plain($inside)) : '';
+        if (defined $inside && $written eq $inside) { push @$new, $inside; next }
+        print STDERR defined $inside ? "$path:1: this name is written differently here, expected tree/$written\n" : "$path:1: this file does not belong here, expected manifest.tsv or tree/...\n";
         $bad = 1;
     }
     return $bad;
@@ -277,13 +317,13 @@ sub commit_staged {
     if (!-f "$state/started") { exit 4 unless recheck(); write_whole("$state/started", "1\n") }
     make_parents("$live/x");
     put(@$_) for read_plan();
-    my $token = token(3);
-    write_whole("$state/token.new", "$token\n");
+    # Without a token the next export looks, and writes the manifest that belongs to what is live now.
+    if (-f $completed) { unlink "$state/token.new" } else { write_whole("$state/token.new", token(3) . "\n") }
     rollback();
 }
 
 sub rollback {
-    unlink $plan, "$state/started";
+    unlink $plan, $completed, "$state/started";
     remove_tree($stage);
 }
 
