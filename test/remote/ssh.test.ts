@@ -239,7 +239,7 @@ describe('a server that does not help', () => {
     server.close();
   });
 
-  test.each(['git@github.com:me/r.git', 'ssh://git@ssh.github.com:443/me/r.git', 'https://example.org/r.git', 'gidit::x'])('%s is polled without trying', async (url) => {
+  test.each(['git@github.com:me/r.git', 'ssh://git@ssh.github.com:443/me/r.git', 'https://example.org/r.git', 'transport::x'])('%s is polled without trying', async (url) => {
     const { b } = twoMachines();
     const { notifier, told } = listen((events) => startNotifier({ workTree: b } as Repo, { name: 'origin', url, pushUrl: url }, 'main', events, silentLog));
     expect(notifier.kind).toBe('none');
