@@ -73,18 +73,21 @@ export function startLocalNotifier(path: string, branch: string, events: Notifie
     watched = { gitDirectory, identity, watcher, tip };
     events.onState(true);
   };
-  const look = async (isFirst: boolean): Promise<void> => {
-    clearTimeout(timer);
+  const lookAnew = async (isFirst: boolean): Promise<void> => {
     const gitDirectory = await findRepositoryAt(path);
     const identity = gitDirectory === undefined ? '' : await identityOf(gitDirectory);
-    if (isClosed) return;
-    if (gitDirectory === undefined || gitDirectory !== watched?.gitDirectory || identity !== watched.identity) {
-      const wasLive = watched !== undefined;
-      watched?.watcher.close();
-      watched = undefined;
-      if (gitDirectory !== undefined) await begin(gitDirectory, identity);
-      else if (wasLive || isFirst) events.onState(false, `${path} is not there`);
-    }
+    if (isClosed || (gitDirectory !== undefined && gitDirectory === watched?.gitDirectory && identity === watched.identity)) return;
+    const wasLive = watched !== undefined;
+    watched?.watcher.close();
+    watched = undefined;
+    if (gitDirectory !== undefined) await begin(gitDirectory, identity);
+    else if (wasLive || isFirst) events.onState(false, `${path} is not there`);
+  };
+  const look = async (isFirst: boolean): Promise<void> => {
+    clearTimeout(timer);
+    // One stat while nothing changed: with fifty repositories, more than that every few seconds is seen in `top`.
+    const isThere = watched !== undefined && (await identityOf(watched.gitDirectory)) === watched.identity;
+    if (!isThere && !isClosed) await lookAnew(isFirst);
     if (!isClosed) timer = setTimeout(() => void check(), presenceCheckMs).unref();
   };
   let looking: Promise<void> = Promise.resolve();

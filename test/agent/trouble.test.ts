@@ -372,7 +372,8 @@ describe('what the person changes in git', () => {
     const machine = await agentFor([root]);
     await converge('local only', () => line(machine, root)?.state === 'local only');
     sh(root, 'remote', 'add', 'origin', first);
-    await converge('published to it', () => inStep(root, first));
+    // The upstream is noted in the config file, which git locks for that moment.
+    await converge('published to it', () => inStep(root, first) && sh(root, 'rev-parse', '--abbrev-ref', 'main@{upstream}') === 'origin/main' && !exists(root, '.git/config.lock'));
     sh(root, 'remote', 'set-url', 'origin', second);
     write(root, 'b.txt', 'b\n');
     await converge('published to the other', () => inStep(root, second) && sh(second, 'ls-tree', '--name-only', 'main').includes('b.txt'));
