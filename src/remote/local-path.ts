@@ -83,11 +83,14 @@ export function startLocalNotifier(path: string, branch: string, events: Notifie
     if (gitDirectory !== undefined) await begin(gitDirectory, identity);
     else if (wasLive || isFirst) events.onState(false, `${path} is not there`);
   };
+  /** Two stats: with fifty repositories, more than that every few seconds is seen in `top`. */
+  const isUnchanged = async (): Promise<boolean> => {
+    if (watched === undefined || (await identityOf(watched.gitDirectory)) !== watched.identity) return false;
+    return stat(`${watched.gitDirectory}/HEAD`).then(() => true, () => false);
+  };
   const look = async (isFirst: boolean): Promise<void> => {
     clearTimeout(timer);
-    // One stat while nothing changed: with fifty repositories, more than that every few seconds is seen in `top`.
-    const isThere = watched !== undefined && (await identityOf(watched.gitDirectory)) === watched.identity;
-    if (!isThere && !isClosed) await lookAnew(isFirst);
+    if (!(await isUnchanged()) && !isClosed) await lookAnew(isFirst);
     if (!isClosed) timer = setTimeout(() => void check(), presenceCheckMs).unref();
   };
   let looking: Promise<void> = Promise.resolve();
