@@ -16,21 +16,21 @@ export interface Node {
   child: ChildProcess;
 }
 
-export async function waitFor(condition: () => boolean | Promise<boolean>, deadlineMs = 120_000): Promise<void> {
-  for (const until = Date.now() + deadlineMs; Date.now() < until; await pause(20)) if (await Promise.resolve(condition()).catch(() => false)) return;
+export async function waitFor(condition: () => boolean | Promise<boolean>, deadlineMs = 120_000, everyMs = 20): Promise<void> {
+  for (const until = Date.now() + deadlineMs; Date.now() < until; await pause(everyMs)) if (await Promise.resolve(condition()).catch(() => false)) return;
   throw new Error('it did not happen in time');
 }
 
 export const status = (node: Node): Promise<NodeStatus> => askDaemon<NodeStatus>(node.store, 'status', {}, { env: node.env });
 export const git = (node: Node, cwd: string, ...args: string[]): string => execFileSync('git', args, { cwd, env: node.env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 
-export async function startNode(root: string, index: number, join_: string | undefined): Promise<Node> {
+export async function startNode(root: string, index: number, join_: string | undefined, nodeArgs: readonly string[] = []): Promise<Node> {
   const home = join(root, `n${index}`);
   for (const directory of ['run', 'gnupg']) mkdirSync(join(home, directory), { recursive: true, mode: 0o700 });
   writeFileSync(join(home, '.gitconfig'), '[user]\n\tname = bench\n\temail = bench@example.org\n[init]\n\tdefaultBranch = main\n');
   const env = { ...process.env, HOME: home, PATH: `${root}/bin:${process.env['PATH']}`, XDG_DATA_HOME: join(home, 'data'), XDG_RUNTIME_DIR: join(home, 'run'), GNUPGHOME: join(home, 'gnupg') };
   const args = ['--listen', '/ip4/127.0.0.1/tcp/0', '--no-lan', '--joins-per-second', '1000', ...(join_ === undefined ? [] : ['--peer', join_])];
-  const child = spawn(process.execPath, [join(dist, 'git-gidit-daemon.js'), ...args], { env, stdio: 'ignore' });
+  const child = spawn(process.execPath, [...nodeArgs, join(dist, 'git-gidit-daemon.js'), ...args], { env, stdio: 'ignore' });
   const node = { home, env, store: join(home, 'data/gidit'), child };
   await waitFor(async () => (await status(node)).addresses.length > 0);
   return node;

@@ -6,7 +6,6 @@ import { GitsyncError } from '../errors.ts';
 import { formatAddress, type Address } from './address.ts';
 import { planBundles, type BundleKey, type OfferedBundle } from './chain.ts';
 import type { CloudNode } from './cloud-node.ts';
-import { linksOf } from './fork.ts';
 import type { Lookup } from './lookup.ts';
 import { bundleProtocol, receiveBundle, type Download } from './streams/bundle.ts';
 import { deadline } from './streams/deadline.ts';
@@ -40,8 +39,7 @@ const nameOf = ({ start, end }: BundleKey): string => `${start} ${end}`;
  * @throws GitsyncError `not-found` when no way leads there from what nodes offer.
  */
 export async function bringBundles(node: CloudNode, address: Address, lookup: Lookup, options: BringOptions): Promise<BroughtBundle[]> {
-  const list = await node.holdings.list(address);
-  const objects = new Map((list?.objects ?? []).map((object) => [object.id, linksOf(object)]));
+  const objects = await node.holdings.links(address);
   const sources = await collectSources(node, address, lookup, options);
   const downloads = new Map<string, Download>();
   const brought = new Map<string, BroughtBundle>();

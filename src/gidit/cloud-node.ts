@@ -3,7 +3,9 @@ import type { Log } from '../log.ts';
 import { formatAddress, recordKey, type Address } from './address.ts';
 import type { BundleKey, OfferedBundle } from './chain.ts';
 import type { Engine } from './engine.ts';
+import type { Links } from './fork.ts';
 import type { NodeMemory } from './node-files.ts';
+import type { KeyInfo } from './openpgp.ts';
 import type { PushObject } from './push-object.ts';
 import type { StreamLimits } from './streams/limits.ts';
 import type { Verified } from './verify.ts';
@@ -14,8 +16,13 @@ export type Intake = 'new' | 'known' | 'older' | 'fork' | 'gap';
 /** What the daemon needs of the store. */
 export interface Holdings {
   put(verified: Verified): Promise<Intake>;
-  /** Undefined where nothing is known of the project. Oldest first. */
-  list(address: Address): Promise<{ key: Buffer; objects: PushObject[] } | undefined>;
+  key(address: Address): Promise<KeyInfo | undefined>;
+  links(address: Address): Promise<Map<string, Links>>;
+  /**
+   * Undefined where nothing is known of the project. Oldest first.
+   * @param since only what comes after the newest of these.
+   */
+  list(address: Address, since?: readonly string[]): Promise<{ key: Buffer; objects: PushObject[] } | undefined>;
   /** The newest object; two and more where the project has forked. The one that was here first comes first. */
   tips(address: Address): Promise<PushObject[]>;
   /** The newest object in the form of the wire. */

@@ -5,6 +5,7 @@ import { exitCodes, GitsyncError, toGitsyncError } from '../errors.ts';
 import { createLog, type Log } from '../log.ts';
 import { run } from '../process/run.ts';
 import { version } from '../version.ts';
+import { isFingerprint } from './address.ts';
 import type { Daemon, DaemonOptions } from './daemon.ts';
 import { askDaemon } from './local-client.ts';
 import { baseDirectory, nodeSettings, readGiditConfig, type NodeSettings } from './node-settings.ts';
@@ -81,7 +82,9 @@ export async function runGiditDaemon(args: readonly string[]): Promise<number> {
   return values.once === true ? runOnce(daemonOptions, settings) : runUntilStopped(daemonOptions, settings, log);
 }
 
-function checkSettings({ localPort, joinsPerSecond, listen, peers }: NodeSettings): void {
+function checkSettings({ localPort, joinsPerSecond, listen, peers, recruiting: { copies, mirrorFor } }: NodeSettings): void {
+  if (!(Number.isInteger(copies) && copies >= 1)) throw new GitsyncError('config', 'gidit.copies is a number from 1 on.', { hint: 'git config --global gidit.copies 3' });
+  for (const fingerprint of mirrorFor) if (!isFingerprint(fingerprint)) throw new GitsyncError('config', `gidit.mirrorFor: ${JSON.stringify(fingerprint)} is no fingerprint.`, { hint: 'git config --global --add gidit.mirrorFor FINGERPRINT, 40 hexadecimal digits; gpg --list-keys shows them' });
   if (localPort !== undefined && !(Number.isInteger(localPort) && localPort >= 0 && localPort < 65_536)) throw new GitsyncError('usage', 'The local port is a number from 0 to 65535.', { hint: 'git-gidit-daemon --local-port 4120' });
   if (!(joinsPerSecond >= 1)) throw new GitsyncError('usage', 'Joins per second are a number from 1 on.', { hint: 'git-gidit-daemon --joins-per-second 5' });
   for (const address of listen) if (!/^\/(ip4|ip6|dns4|dns6)\/[^/]+\/tcp\/\d+$/.test(address)) throw new GitsyncError('usage', `${JSON.stringify(address)} is no address to listen at.`, { hint: '/ip4/0.0.0.0/tcp/4119' });

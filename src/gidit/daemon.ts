@@ -7,6 +7,7 @@ import { takeLock } from '../process/process-lock.ts';
 import { formatAddress, type Address } from './address.ts';
 import { createCloudNode, type CloudNode } from './cloud-node.ts';
 import { startDht } from './dht.ts';
+import { createFreshLookups, type FreshLookups } from './fresh-lookups.ts';
 import { openHoldings } from './holdings.ts';
 import { startKeeper } from './keep.ts';
 import { daemonPaths } from './local-client.ts';
@@ -16,6 +17,7 @@ import { startJoining } from './joining.ts';
 import { openNodeDirectory, openNodeMemory, nodeSeed } from './node-files.ts';
 import { startNotices } from './notices.ts';
 import { startPublisher } from './publish.ts';
+import { answerWish, type RecruitSettings } from './recruit.ts';
 import { createRecordJudge } from './record-judge.ts';
 import { openRecordTable } from './record-table.ts';
 import { bundleProtocol, serveBundles } from './streams/bundle.ts';
@@ -33,6 +35,8 @@ export interface DaemonOptions {
   /** Port of 127.0.0.1 for local clients; undefined: the unix socket only. */
   localPort: number | undefined;
   joinsPerSecond: number;
+  /** When others are asked to hold a project, and for whom this node does it. */
+  recruiting: RecruitSettings;
   limits?: Partial<StreamLimits>;
   log: Log;
 }
@@ -50,6 +54,7 @@ export interface DaemonParts {
   notices: Awaited<ReturnType<typeof startNotices>>;
   publisher: ReturnType<typeof startPublisher>;
   keeper: ReturnType<typeof startKeeper>;
+  lookups: FreshLookups;
   joining: ReturnType<typeof startJoining>;
   directory: string;
   startedAt: Date;
@@ -123,16 +128,22 @@ async function startParts(options: DaemonOptions, directory: string, undo: (() =
   const node = (late.node = createCloudNode({ engine, holdings, memory, log, limits, verify, verifyListed: (key, project, object) => verifyObject(key, project, object) }));
   engine.deny(new Set(memory.state.denied));
   await serveHeld(node, limits);
-  const notices = await startNotices(node);
+  const begin: { holding?: (address: Address) => void } = {};
+  const notices = await startNotices(node, (message) => answerWish(node, message, options.recruiting, (address) => begin.holding?.(address)));
   const publisher = startPublisher(node, notices);
-  const keeper = startKeeper(node, directory);
+  const lookups = createFreshLookups(node, notices);
+  const keeper = startKeeper(node, lookups, directory, options.recruiting);
   const joining = startJoining(engine, memory, options.peers, log);
   undo.push(() => {
     for (const part of [joining, keeper, publisher, notices]) part.close();
   });
   const refollow = (): void => notices.follow([...memory.state.held, ...[...watchers].flatMap(({ addresses }) => addresses)]);
-  const parts = { node, notices, publisher, keeper, joining, directory, startedAt: new Date(), watchers, refollow };
+  const parts = { node, notices, publisher, keeper, lookups, joining, directory, startedAt: new Date(), watchers, refollow };
   passOnMoves(parts);
+  begin.holding = (address) => {
+    refollow();
+    void keeper.keep(address).then(() => publisher.publish(address)).catch((error: unknown) => log.debug('A project was not taken over', { error: String(error) }));
+  };
   refollow();
   return parts;
 }
@@ -144,13 +155,10 @@ async function serveHeld(node: CloudNode, limits: StreamLimits): Promise<void> {
     polistProtocol,
     servePolist(async (address, since) => {
       if (memory.findHeld(address) === undefined) return undefined;
-      const list = await holdings.list(address);
-      if (list === undefined) return undefined;
-      const known = new Set(since);
-      // All that comes after the newest object that both know; with a fork, more than is needed.
-      const from = list.objects.reduce((at, object, index) => (known.has(object.id) ? index + 1 : at), 0);
+      // With a fork, what comes after one end says nothing of the other.
       const isFork = (await holdings.tips(address)).length > 1;
-      return { ...list, objects: isFork ? list.objects : list.objects.slice(from), bundles: await holdings.bundles(address) };
+      const list = await holdings.list(address, isFork ? [] : since);
+      return list === undefined ? undefined : { ...list, bundles: await holdings.bundles(address) };
     }, limits),
   );
   await engine.serve(bundleProtocol, serveBundles(async (bundle) => (await holdings.isHeldBundle(bundle, memory.state.held) ? holdings.bundleFile(bundle) : undefined), limits));
@@ -164,7 +172,7 @@ function passOnMoves(parts: DaemonParts): void {
     for (const watcher of watchers) if (watcher.addresses.some((each) => formatAddress(each) === name)) watcher.onMoved(address, id);
     if (node.memory.findHeld(address) === undefined || peer === undefined) return;
     void keeper
-      .keep(address)
+      .keep(address, true)
       .then(() => publisher.publish(address, peer))
       .catch((error: unknown) => node.log.debug('A move was not passed on', { project: name, error: String(error) }));
   });

@@ -2,7 +2,7 @@
 import './with-resolvers.ts';
 import { generateKeyPairFromSeed } from '@libp2p/crypto/keys';
 import { identify } from '@libp2p/identify';
-import type { ConnectionGater, Libp2p, PeerId } from '@libp2p/interface';
+import type { Connection, ConnectionGater, Libp2p, PeerId, PeerInfo } from '@libp2p/interface';
 import { kadDHT, passthroughMapper, type KadDHT, type QueryEvent } from '@libp2p/kad-dht';
 import { mdns } from '@libp2p/mdns';
 import { noise } from '@libp2p/noise';
@@ -18,6 +18,7 @@ import { createHash } from 'node:crypto';
 import { errnoOf, GitsyncError } from '../errors.ts';
 import type { Engine, RecordJudge } from './engine.ts';
 import { engineChannel } from './streams/channel.ts';
+import { deadline } from './streams/deadline.ts';
 import type { RecordTable } from './record-table.ts';
 import { tableDatastore } from './table-datastore.ts';
 
@@ -37,6 +38,11 @@ export interface DhtOptions {
 const kadProtocol = '/gidit/kad/1.0.0';
 const serviceTag = '_gidit._udp.local';
 const maxConnections = 150;
+/** A connection whose other end has vanished without a word is noticed after so long. */
+const pingMs = 30_000;
+/** Connections of one pair of nodes that begin within this time belong to one meeting. */
+const atOnceMs = 5_000;
+const foundDialMs = 8_000;
 /** Streams of one protocol that one connection may have open. */
 const streamsPerConnection = 16;
 
@@ -45,11 +51,13 @@ type Services = { dht: KadDHT };
 /** Starts a node. */
 export async function startDht(options: DhtOptions): Promise<Engine> {
   const denied = new Set<string>();
-  const node = await startNode(options, gaterOf(denied));
+  const near: { join?: (found: PeerInfo) => void } = {};
+  const node = await startNode(options, gaterOf(denied), (found) => near.join?.(found));
+  near.join = (found) => void joinFound(node, found);
   return engineOf(node, denied, options.judge);
 }
 
-async function startNode(options: DhtOptions, connectionGater: ConnectionGater): Promise<Libp2p<Services>> {
+async function startNode(options: DhtOptions, connectionGater: ConnectionGater, onFound: (found: PeerInfo) => void): Promise<Libp2p<Services>> {
   const { judge } = options;
   try {
     return (await createLibp2p({
@@ -60,9 +68,11 @@ async function startNode(options: DhtOptions, connectionGater: ConnectionGater):
       connectionEncrypters: [noise()],
       streamMuxers: [yamux()],
       connectionGater,
+      // Each ping is a stream of its own; with a hundred connections one every ten seconds would be all that a node does.
+      connectionMonitor: { pingInterval: pingMs },
       connectionManager: { maxConnections, inboundConnectionThreshold: options.joinsPerSecond, maxIncomingPendingConnections: 64 },
       datastore: tableDatastore(options.table, judge),
-      peerDiscovery: options.lan ? [mdns({ serviceTag })] : [],
+      peerDiscovery: options.lan ? [localDiscovery(onFound)] : [],
       services: {
         identify: identify(),
         ping: ping(),
@@ -88,6 +98,22 @@ async function startNode(options: DhtOptions, connectionGater: ConnectionGater):
     }
     throw error;
   }
+}
+
+/** Multicast DNS that tells of everybody it hears of; the engine itself would only note the addresses. */
+function localDiscovery(onFound: (found: PeerInfo) => void): ReturnType<typeof mdns> {
+  return (components) => {
+    const service = mdns({ serviceTag })(components) as ReturnType<ReturnType<typeof mdns>> & EventTarget;
+    service.addEventListener('peer', (event) => onFound((event as CustomEvent<PeerInfo>).detail));
+    return service;
+  };
+}
+
+/** Called every few seconds for each neighbour, so a failure is tried again by itself. */
+async function joinFound(node: Libp2p<Services>, { id, multiaddrs }: PeerInfo): Promise<void> {
+  if (id.equals(node.peerId) || node.getConnections(id).length > 0 || multiaddrs.length === 0) return;
+  const addresses = multiaddrs.map((address) => multiaddr(withId(address.toString(), id.toString())));
+  await node.dial(addresses, { signal: deadline(foundDialMs) }).catch(() => undefined);
 }
 
 function gaterOf(denied: ReadonlySet<string>): ConnectionGater {
@@ -189,8 +215,15 @@ function engineOf(node: Libp2p<Services>, denied: Set<string>, judge: RecordJudg
         { maxInboundStreams: streamsPerConnection, maxOutboundStreams: streamsPerConnection },
       ),
     onPeer(listener) {
-      node.addEventListener('peer:connect', ({ detail }) => listener(detail.toString(), true));
+      // Not `peer:connect`, which says nothing of a second connection; and a node comes with a second one when the first is dead.
+      node.addEventListener('connection:open', ({ detail }) => {
+        dropOlder(node, detail);
+        listener(detail.remotePeer.toString(), true);
+      });
       node.addEventListener('peer:disconnect', ({ detail }) => listener(detail.toString(), false));
+    },
+    hangUp(peer) {
+      for (const connection of node.getConnections(peerIdFromString(peer))) connection.abort(new Error('it does not answer'));
     },
     deny(peers) {
       denied.clear();
@@ -202,6 +235,16 @@ function engineOf(node: Libp2p<Services>, denied: Set<string>, judge: RecordJudg
       await node.stop();
     },
   };
+}
+
+/**
+ * A node does not call one that it is connected to, so for whoever calls again the old connection is gone: a cable
+ * was pulled, a machine slept. Two that call each other at the same moment keep both.
+ */
+function dropOlder(node: Libp2p<Services>, newest: Connection): void {
+  for (const connection of node.getConnections(newest.remotePeer)) {
+    if (connection !== newest && newest.timeline.open - connection.timeline.open > atOnceMs) connection.abort(new Error('there is a newer one'));
+  }
 }
 
 function withId(address: string, peer: string): string {

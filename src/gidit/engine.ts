@@ -37,7 +37,9 @@ export interface Engine {
   findHolders(key: string, signal: AbortSignal): AsyncIterable<string>;
   open(peer: string, protocol: string, signal: AbortSignal): Promise<Channel>;
   serve(protocol: string, handler: StreamHandler): Promise<void>;
-  /** Calls back when a node is connected, and when it is not any more. */
+  /** Ends all connections to a node that does not answer on them; it can come back. */
+  hangUp(peer: string): void;
+  /** Calls back when a node is connected (again, where it comes with a new connection), and when it is not any more. */
   onPeer(listener: (peer: string, connected: boolean) => void): void;
   /** Nodes that we neither call nor answer; replaces the list before. */
   deny(peers: ReadonlySet<string>): void;

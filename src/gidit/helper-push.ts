@@ -1,4 +1,5 @@
 /** `push`: a new PushObject over the refs as they will be, the bundles that lead to it, and a word to the daemon. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { GitsyncError } from '../errors.ts';
 import { formatAddress } from './address.ts';
 import { closureOf } from './chain.ts';
@@ -16,6 +17,11 @@ export interface PushWish {
   dst: string;
   force: boolean;
 }
+
+/** A push takes about a second. */
+const othersTurnMs = 3_000;
+
+const movedJustNow = (): GitsyncError => new GitsyncError('rejected', 'fetch first: the project moved just now.', { hint: 'git pull' });
 
 interface Published {
   told: number;
@@ -58,16 +64,30 @@ async function currentRefs(state: HelperState): Promise<BaseRefs> {
   const shown = refMap(state.shown?.refs ?? []);
   if (forks.length < 2) {
     const newest = await store.newest(address);
-    if (newest?.id !== state.shown?.id) throw new GitsyncError('rejected', 'fetch first: the project moved just now.', { hint: 'git pull' });
+    if (newest?.id !== state.shown?.id) throw movedJustNow();
     return { refs: new Map(shown), shown, conflicts: [], tips: newest === undefined ? [] : [newest] };
   }
   const last = (await state.readPublished()) ?? forks[0];
   const read = async (id: string | undefined): Promise<PushObject | undefined> => (id === undefined ? undefined : store.readObject(address, id));
   const [mine, theirs] = await Promise.all([read(last), read(state.shown?.id)]);
   if (mine === undefined || theirs === undefined || mine.id === theirs.id) throw new GitsyncError('rejected', `${formatAddress(address)} has forked, and this repository made neither end.`, { hint: 'git gidit heal, in the repository that published' });
+  await letOtherHeal(state, mine, theirs);
   const common = await commonBase(state, mine, theirs);
   const merged = await mergeRefs(refMap(common?.refs ?? []), refMap(mine.refs), refMap(theirs.refs), (a, b) => isAncestor(state, a, b));
-  return { ...merged, shown, tips: [mine, theirs] };
+  return { ...merged, shown, tips: [mine, theirs].sort(byId) };
+}
+
+const byId = (a: PushObject, b: PushObject): number => (a.id < b.id ? -1 : Number(a.id > b.id));
+
+/**
+ * Both devices may be about to end the same fork, with merges that differ: that would be
+ * the next fork. So whoever made the end with the higher id lets the other go first.
+ */
+async function letOtherHeal({ store, address }: HelperState, mine: PushObject, theirs: PushObject): Promise<void> {
+  if (byId(mine, theirs) < 0) return;
+  for (const until = Date.now() + othersTurnMs; Date.now() < until; await sleep(50)) {
+    if ((await store.forks(address)).length < 2) throw movedJustNow();
+  }
 }
 
 /** The last object that both follow from. */

@@ -24,6 +24,8 @@ export interface HelperState {
   verbosity: number;
   progress: boolean;
   dryRun: boolean;
+  /** git takes our word that everything is there, where all of it came in one pack. */
+  provesConnectivity: boolean;
   /** Asks the cloud, and chooses the object whose refs git is shown. Undefined: the project does not exist yet. */
   look(isForPush: boolean): Promise<PushObject | undefined>;
   objectFormat(): Promise<'sha1' | 'sha256'>;
@@ -68,14 +70,17 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
     verbosity: 1,
     progress: process.stderr.isTTY === true,
     dryRun: false,
+    provesConnectivity: false,
     async look(isForPush) {
       if (isForPush && parts.ownKey !== address.fingerprint) throw new GitsyncError('signing', `${formatAddress(address)} belongs to another key than yours, so you cannot publish there.`, { hint: `publish your own version: git push gidit::${address.project}` });
-      await askDaemon(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
+      const { keyTrouble } = await askDaemon<{ keyTrouble?: string | null }>(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
       state.forks = await store.forks(address);
       state.shown = await chooseShown(state);
       // The mark is for those who fetch by themselves; without a repository there is nobody to tell.
       if (parts.gitDir !== undefined) await markFork(await lastFile(), state.shownIsOtherEnd ? state.shown?.refs.map(({ id }) => id) : undefined);
       const successor = state.shown?.chain?.successor;
+      // A project that has moved says where to, which is more than what became of the old key.
+      if (successor === undefined && typeof keyTrouble === 'string') process.stderr.write(`gidit: ${keyTrouble}\n`);
       if (successor !== undefined) process.stderr.write(`gidit: ${formatAddress(address)} has moved to another key, and nothing new comes here: gidit::${successor}/${address.project}\n`);
       // After the list, git makes a clone anew with the hash that the remote uses.
       opened = undefined;

@@ -24,11 +24,16 @@ export async function openHoldings(baseDir: string): Promise<Holdings> {
     put: async (verified) => (await store.putPushObject(verified)).outcome,
     tips,
     newestMessage: (address) => store.message(address),
-    async list(address) {
+    key: ({ fingerprint }) => store.key(fingerprint),
+    links: (address) => store.links(address),
+    async list(address, since = []) {
       const key = await store.key(address.fingerprint);
       const links = [...(await store.links(address)).values()].sort((a, b) => (a.seq < b.seq ? -1 : Number(a.seq > b.seq)));
-      const objects = (await Promise.all(links.map(({ id }) => store.readObject(address, id)))).filter((object): object is PushObject => object !== undefined);
-      return key === undefined || objects.length === 0 ? undefined : { key: key.bytes, objects };
+      if (key === undefined || links.length === 0) return undefined;
+      const known = new Set(since);
+      const from = links.reduce((at, { id }, index) => (known.has(id) ? index + 1 : at), 0);
+      const objects = await Promise.all(links.slice(from).map(({ id }) => store.readObject(address, id)));
+      return { key: key.bytes, objects: objects.filter((object): object is PushObject => object !== undefined) };
     },
     bundles: (address) => store.listBundles(address),
     bundleFile: async (bundle) => (await store.findBundle(bundle))?.path,

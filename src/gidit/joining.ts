@@ -23,6 +23,8 @@ const lookMs = 15_000;
 /** A dial costs little, and nobody tells us when somebody is back. */
 const longestRetryMs = 60_000;
 const aroundDelayMs = 500;
+/** A small cloud that is known stays small for a while; the engine itself looks around as often. */
+const longestAroundMs = 5 * 60_000;
 /** With fewer the node looks for more. */
 const fewConnections = 12;
 const rememberDelayMs = 2_000;
@@ -66,6 +68,8 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   };
   /** Somebody new knows others; the engine itself looks around only every five minutes. */
   let around: NodeJS.Timeout | undefined;
+  let aroundEveryMs = lookMs;
+  let nextAroundMs = 0;
   const lookAround = (): void => {
     around ??= setTimeout(() => {
       void engine
@@ -83,23 +87,32 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   const lookAndAround = (): void => {
     void look();
     // A node that has just come is in the routing table only after a while, so once is not enough.
-    if (engine.connections().length < fewConnections) lookAround();
+    if (engine.connections().length >= fewConnections || Date.now() < nextAroundMs) return;
+    nextAroundMs = Date.now() + aroundEveryMs;
+    aroundEveryMs = Math.min(longestAroundMs, 2 * aroundEveryMs);
+    lookAround();
+  };
+  const lookAgain = (): void => {
+    nextAroundMs = 0;
+    lookAndAround();
   };
   engine.onPeer((peer, isConnected) => {
-    if (!isConnected || closed) return;
+    if (closed) return;
+    [aroundEveryMs, nextAroundMs] = [lookMs, 0];
+    if (!isConnected) return;
     lookAround();
     void remember(peer).catch((error: unknown) => log.debug('A peer was not remembered', { error: String(error) }));
   });
   void look();
   // The first attempts come soon after each other: a whole house may be starting at once.
-  const early = [1_000, 2_500, 5_000, 10_000].map((ms) => setTimeout(lookAndAround, ms).unref());
+  const early = [1_000, 2_500, 5_000, 10_000].map((ms) => setTimeout(lookAgain, ms).unref());
   const timer = setInterval(lookAndAround, lookMs).unref();
   return {
     join,
     wake() {
       retryAt.clear();
       failures.clear();
-      lookAndAround();
+      lookAgain();
     },
     troubles,
     close() {

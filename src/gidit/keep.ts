@@ -1,15 +1,20 @@
-/** Keeps whole what this node holds: after every move the missing bundles are brought, within the limits. */
+/** Keeps whole what this node holds: after every move the missing bundles are brought, within the limits; and sees to it that enough others hold it too. */
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { formatAddress, type Address } from './address.ts';
-import { bringBundles } from './bring-bundles.ts';
 import type { CloudNode } from './cloud-node.ts';
-import { lookUp } from './lookup.ts';
+import { bringFromAnybody, type FreshLookups } from './fresh-lookups.ts';
 import type { Held } from './node-files.ts';
+import { askForMirrors, type RecruitSettings } from './recruit.ts';
 
 export interface Keeper {
-  /** Brings what is missing of a project that is held; at most one at a time for each. */
-  keep(address: Address): Promise<void>;
+  /**
+   * Brings what is missing of a project that is held; at most one at a time for each.
+   * @param isTold a node has just told of a move, so that it has what is missing.
+   */
+  keep(address: Address, isTold?: boolean): Promise<void>;
+  /** Compares everything that is held with the cloud, now. */
+  compareAll(): Promise<void>;
   /** Why a project could not be kept whole, by address. */
   troubles: ReadonlyMap<string, string>;
   close(): void;
@@ -21,25 +26,25 @@ const maxNodeBytes = 20 * 1024 ** 3;
 const compareMs = 10 * 60_000;
 
 /** Starts to keep. */
-export function startKeeper(node: CloudNode, directory: string): Keeper {
+export function startKeeper(node: CloudNode, lookups: FreshLookups, directory: string, recruiting: RecruitSettings): Keeper {
   const running = new Map<string, Promise<void>>();
-  const again = new Set<string>();
+  const again = new Map<string, boolean>();
   const troubles = new Map<string, string>();
   const closing = new AbortController();
 
-  const bring = async (held: Held): Promise<void> => {
-    const lookup = await lookUp(node, held, closing.signal);
+  const bring = async (held: Held, isTold: boolean): Promise<void> => {
+    const lookup = await lookups[isTold ? 'lookUp' : 'lookUpAll'](held, closing.signal);
     for (const { id } of await node.holdings.tips(held)) {
       const room = Math.min(held.maxBytes, maxNodeBytes - (await usedBytes(node, held)));
-      await bringBundles(node, held, lookup, { have: [], want: id, directory: join(directory, 'incoming'), keep: true, maxBytes: room, signal: closing.signal });
+      await bringFromAnybody(lookups, node, held, lookup, { have: [], want: id, directory: join(directory, 'incoming'), keep: true, maxBytes: room, signal: closing.signal });
     }
   };
-  const once = async (address: Address): Promise<void> => {
+  const once = async (address: Address, isTold: boolean): Promise<void> => {
     const name = formatAddress(address);
     const held = node.memory.findHeld(address);
     if (held === undefined) return;
     try {
-      await bring(held);
+      await bring(held, isTold);
       troubles.delete(name);
     } catch (error) {
       if (closing.signal.aborted) return;
@@ -48,27 +53,34 @@ export function startKeeper(node: CloudNode, directory: string): Keeper {
       troubles.set(name, sentence);
     }
   };
-  const keep = (address: Address): Promise<void> => {
+  const keep = (address: Address, isTold = false): Promise<void> => {
     const name = formatAddress(address);
     const current = running.get(name);
     if (current !== undefined) {
-      again.add(name);
+      again.set(name, isTold && again.get(name) !== false);
       return current;
     }
-    const work = once(address).finally(() => {
+    const work = once(address, isTold).finally(() => {
       running.delete(name);
-      if (again.delete(name) && !closing.signal.aborted) return keep(address);
-      return undefined;
+      const next = again.get(name);
+      again.delete(name);
+      return next === undefined || closing.signal.aborted ? undefined : keep(address, next);
     });
     running.set(name, work);
     return work;
   };
   const compareAll = async (): Promise<void> => {
-    for (const held of [...node.memory.state.held]) if (!closing.signal.aborted) await keep(held);
+    for (const held of [...node.memory.state.held]) {
+      if (closing.signal.aborted) return;
+      await keep(held);
+      // Whoever gave no answer just now is not among them any more.
+      await askForMirrors(node, held, node.holders.of(held), recruiting);
+    }
   };
   const comparing = setInterval(() => void compareAll(), compareMs).unref();
   return {
     keep,
+    compareAll,
     troubles,
     close() {
       closing.abort();

@@ -4,17 +4,16 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { formatAddress, parseAddress, type Address } from './address.ts';
-import { bringBundles, type BroughtBundle } from './bring-bundles.ts';
+import type { BringOptions, BroughtBundle } from './bring-bundles.ts';
 import type { DaemonParts, Watcher } from './daemon.ts';
+import { bringFromAnybody } from './fresh-lookups.ts';
+import { describeKeyTrouble } from './key-warnings.ts';
 import type { LocalHandlers, LocalRequest } from './local-server.ts';
-import { lookUp, type Lookup } from './lookup.ts';
 import { defaultMirrorBytes } from './node-files.ts';
 import { nodeStatus } from './node-status.ts';
 
 /** How much progress is told of: not more often than this. */
 const sayEveryMs = 200;
-/** A project that is followed live and was looked up a moment ago need not be looked up again. */
-const freshMs = 2_000;
 
 type Operation = (parts: DaemonParts, request: LocalRequest) => Promise<unknown>;
 
@@ -26,21 +25,6 @@ function textsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((entry): entry is string => typeof entry === 'string') : [];
 }
 
-/** The last lookup of each project, so that `list` and `fetch` of one git command need only one. */
-const lookups = new WeakMap<DaemonParts, Map<string, { lookup: Lookup; atMs: number }>>();
-
-async function lookUpFresh(parts: DaemonParts, address: Address, signal: AbortSignal): Promise<Lookup> {
-  const cache = lookups.get(parts) ?? new Map<string, { lookup: Lookup; atMs: number }>();
-  lookups.set(parts, cache);
-  const name = formatAddress(address);
-  const last = cache.get(name);
-  if (last !== undefined && Date.now() - last.atMs < freshMs && last.lookup.offers.size > 0 && parts.notices.isLive(address)) return last.lookup;
-  const lookup = await lookUp(parts.node, address, signal);
-  if (cache.size > 1_000) cache.clear();
-  cache.set(name, { lookup, atMs: Date.now() });
-  return lookup;
-}
-
 /** What is known of a project after asking the cloud. An own project is there also without anybody else. */
 const lookUpProject: Operation = async (parts, { args, gone }) => {
   const address = addressOf(args);
@@ -48,13 +32,15 @@ const lookUpProject: Operation = async (parts, { args, gone }) => {
   const connected = node.engine.connections().length;
   const isHeld = node.memory.findHeld(address) !== undefined;
   // Somebody who pushes need not wait for nodes that are away.
-  const lookup = connected === 0 ? { offers: new Map(), asked: 0 } : await lookUpFresh(parts, address, gone);
+  const lookup = connected === 0 ? { offers: new Map(), asked: 0 } : await parts.lookups.lookUp(address, gone);
   const known = (await node.holdings.tips(address)).length > 0;
   if (!known && args['mayBeNew'] !== true) {
     if (connected === 0) throw new GitsyncError('not-found', `${formatAddress(address)} is not here, and no peer is connected.`, { hint: 'git-gidit-daemon --peer ADDRESS joins one; git gidit status shows the addresses of a daemon' });
     throw new GitsyncError('not-found', `Nobody holds ${formatAddress(address)}, of ${connected} peers that are connected and those they know.`, { hint: 'check the fingerprint and the name; its holders may be offline' });
   }
-  return { known, isHeld, connected, holders: lookup.offers.size, asked: lookup.asked };
+  const key = await node.holdings.key(address);
+  const keyTrouble = key === undefined ? undefined : describeKeyTrouble(key, formatAddress(address), args['mayBeNew'] === true);
+  return { known, isHeld, connected, holders: lookup.offers.size, asked: lookup.asked, keyTrouble: keyTrouble ?? null };
 };
 
 const bring: Operation = async (parts, { args, gone, say }) => {
@@ -64,7 +50,7 @@ const bring: Operation = async (parts, { args, gone, say }) => {
   gone.addEventListener('abort', () => void rm(directory, { recursive: true, force: true }));
   const held = node.memory.findHeld(address);
   let saidMs = 0;
-  const bundles = await bringBundles(node, address, await lookUpFresh(parts, address, gone), {
+  const options: BringOptions = {
     have: textsOf(args['have']),
     want: String(args['want']),
     directory,
@@ -77,8 +63,8 @@ const bring: Operation = async (parts, { args, gone, say }) => {
       saidMs = Date.now();
       void say({ sizeBytes, totalBytes }).catch(() => undefined);
     },
-  });
-  return { bundles };
+  };
+  return { bundles: await bringFromAnybody(parts.lookups, node, address, await parts.lookups.lookUp(address, gone), options) };
 };
 
 const publish: Operation = async (parts, { args }) => {
@@ -143,6 +129,10 @@ const operations: Record<string, Operation> = {
   watch,
   mirror,
   release,
+  compare: async (parts) => {
+    await parts.keeper.compareAll();
+    return nodeStatus(parts);
+  },
   join: async (parts, { args }) => ({ peer: await parts.joining.join(String(args['peer'])) }),
   deny: async (parts, { args }) => {
     const peers = textsOf(args['peers']);

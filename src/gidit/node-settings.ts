@@ -2,6 +2,7 @@
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { gitAnywhere } from '../git/git.ts';
+import type { RecruitSettings } from './recruit.ts';
 
 /**
  * All values of `gidit.*`, by lower-case name without the prefix; the last of several is the one that counts.
@@ -34,7 +35,10 @@ export interface NodeSettings {
   lan: boolean;
   localPort: number | undefined;
   joinsPerSecond: number;
+  recruiting: RecruitSettings;
 }
+
+const defaultCopies = 3;
 
 export const defaultPort = 4119;
 
@@ -58,5 +62,6 @@ export function nodeSettings(options: NodeOptions, config: ReadonlyMap<string, s
     lan: options.noLan !== true && !/^(false|no|off|0)$/i.test(lan),
     localPort: localPort === undefined ? undefined : Number(localPort),
     joinsPerSecond: Number(options.joinsPerSecond ?? config.get('joinspersecond')?.at(-1) ?? 5),
+    recruiting: { copies: Number(config.get('copies')?.at(-1) ?? defaultCopies), mirrorFor: new Set((config.get('mirrorfor') ?? []).map((fingerprint) => fingerprint.replaceAll(' ', '').toUpperCase())) },
   };
 }

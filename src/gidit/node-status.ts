@@ -2,7 +2,6 @@
 import { formatAddress } from './address.ts';
 import { planBundles } from './chain.ts';
 import type { DaemonParts } from './daemon.ts';
-import { linksOf } from './fork.ts';
 
 export interface ProjectStatus {
   address: string;
@@ -26,6 +25,7 @@ export interface ProjectStatus {
 
 export interface NodeStatus {
   id: string;
+  pid: number;
   addresses: string[];
   upSeconds: number;
   memoryBytes: number;
@@ -42,8 +42,7 @@ export async function nodeStatus(parts: DaemonParts): Promise<NodeStatus> {
   const { engine, memory, holdings } = node;
   const peers = new Map(engine.connections().map(({ peer, address }) => [peer, address]));
   const projects = memory.state.held.map(async (held): Promise<ProjectStatus> => {
-    const [tips, bundles, list] = await Promise.all([holdings.tips(held), holdings.bundles(held), holdings.list(held)]);
-    const links = new Map((list?.objects ?? []).map((object) => [object.id, linksOf(object)]));
+    const [tips, bundles, links] = await Promise.all([holdings.tips(held), holdings.bundles(held), holdings.links(held)]);
     return {
       address: formatAddress(held),
       how: held.how,
@@ -61,6 +60,7 @@ export async function nodeStatus(parts: DaemonParts): Promise<NodeStatus> {
   });
   return {
     id: engine.id,
+    pid: process.pid,
     addresses: engine.addresses(),
     upSeconds: Math.round((Date.now() - parts.startedAt.getTime()) / 1000),
     memoryBytes: process.memoryUsage.rss(),

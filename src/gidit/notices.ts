@@ -27,8 +27,11 @@ const noticeTimes: NoticeTimes = { lookMs: 30_000, perTenSeconds: 100 };
 const followDelayMs = 20;
 const toldAtOnce = 64;
 
-/** Serves and sends notices. */
-export async function startNotices(node: CloudNode, times: NoticeTimes = noticeTimes): Promise<Notices> {
+/**
+ * Serves and sends notices.
+ * @param onWish decides whether a project is held, of which another node asks it.
+ */
+export async function startNotices(node: CloudNode, onWish: (message: Buffer) => Promise<boolean> = () => Promise.resolve(false), times: NoticeTimes = noticeTimes): Promise<Notices> {
   const { engine, log } = node;
   let wanted = new Map<string, Address>();
   /** Record keys that each node wants to hear of. */
@@ -46,20 +49,31 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
     // What comes between is in the list of the one who told us.
     if ((await node.takeIn(verified, peer)) === 'gap') await askHolder(node, verified.address, peer, deadline(node.limits.listMs));
   };
-  const within = (): AbortSignal => deadline(node.limits.answerMs);
-
   const followAt = async (peer: string): Promise<void> => {
     if (closed || wanted.size === 0) return;
+    const signal = deadline(2 * node.limits.answerMs);
     try {
-      const channel = await engine.open(peer, notifyProtocol, within());
+      const channel = await engine.open(peer, notifyProtocol, signal);
       try {
-        for (const message of await sendFollow(channel, [...wanted.keys()], within(), node.limits)) await takeMessage(message, peer);
+        for (const message of await sendFollow(channel, [...wanted.keys()], signal, node.limits)) await takeMessage(message, peer);
       } finally {
         channel.abort();
       }
     } catch (error) {
       log.debug('A node could not be followed', { peer, error: String(error) });
+      if (signal.aborted) engine.hangUp(peer);
     }
+  };
+  /** Whoever could not be told asks for the newest when it is connected again: a connection that seems to stand would hide that it missed something. */
+  const missed = (peer: string, error: unknown): false => {
+    log.debug('A node could not be told', { peer, error: String(error) });
+    if (followers.has(peer)) engine.hangUp(peer);
+    return false;
+  };
+  const countOne = (peer: string): void => {
+    const count = (counts.get(peer) ?? 0) + 1;
+    counts.set(peer, count);
+    if (count > times.perTenSeconds) throw new GitsyncError('rejected', 'A node sends too many notices.');
   };
   const followEverywhere = (): Promise<unknown> => Promise.all([...new Set(engine.connections().map(({ peer }) => peer))].map(followAt));
 
@@ -87,10 +101,12 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
     serveNotify(
       {
         async onNotice(message, peer) {
-          const count = (counts.get(peer) ?? 0) + 1;
-          counts.set(peer, count);
-          if (count > times.perTenSeconds) throw new GitsyncError('rejected', 'A node sends too many notices.');
+          countOne(peer);
           await takeMessage(message, peer);
+        },
+        onWish(message, peer) {
+          countOne(peer);
+          return onWish(message);
         },
         async onFollow(keys, peer) {
           followers.set(peer, keys);
@@ -121,7 +137,7 @@ export async function startNotices(node: CloudNode, times: NoticeTimes = noticeT
       const key = recordKey(address);
       const wishing = [...followers].filter(([, keys]) => keys.has(key)).map(([peer]) => peer);
       const peers = [...new Set([...wishing, ...node.holders.of(address)])].filter((peer) => peer !== except && peer !== engine.id).slice(0, toldAtOnce);
-      const told = await Promise.all(peers.map((peer) => tell(node, peer, message).then(() => true, () => false)));
+      const told = await Promise.all(peers.map((peer) => tell(node, peer, message).then(() => true, (error: unknown) => missed(peer, error))));
       log.debug('Told of a move', { project: formatAddress(address), nodes: told.filter(Boolean).length });
       return told.filter(Boolean).length;
     },

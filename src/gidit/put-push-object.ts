@@ -83,12 +83,8 @@ async function putOlder(files: ProjectFiles, object: PushObject, incoming: Links
     await files.writeObject(object, incoming.prev[0] ?? zeroId);
     return { outcome: 'known', missing: [] };
   }
-  for (const id of await files.listIds()) {
-    if (files.lookUp(id)?.prev.includes(incoming.id)) {
-      await files.writeObject(object, incoming.prev[0] ?? zeroId);
-      break;
-    }
-  }
+  const isNamed = [...(await files.readLinks()).values()].some(({ prev }) => prev.includes(incoming.id));
+  if (isNamed) await files.writeObject(object, incoming.prev[0] ?? zeroId);
   return { outcome: 'older', missing: [] };
 }
 

@@ -24,13 +24,14 @@ export async function runRemoteHelper(args: readonly string[]): Promise<number> 
   for (;;) {
     const { value: line, done } = (await lines.next()) as { value: string | undefined; done?: boolean };
     if (done === true || line === undefined || line === '') return 0;
-    if (line === 'capabilities') await write('option\nfetch\npush\nobject-format\n\n');
+    if (line === 'capabilities') await write('option\nfetch\npush\nobject-format\ncheck-connectivity\n\n');
     else if (line.startsWith('option ')) await write(setOption(state, line.slice('option '.length)));
     else if (line === 'list' || line === 'list for-push') await write(await listRemote(state, line === 'list for-push'));
     else if (line.startsWith('fetch ')) {
       await readBatch(lines);
-      await fetchProject(state);
-      await write('\n');
+      const keepFile = await fetchProject(state);
+      // Everything that came was checked already, and git trusts that for a clone; it removes the lock when its refs are set.
+      await write(keepFile === undefined ? '\n' : `lock ${keepFile}\nconnectivity-ok\n\n`);
     } else if (line.startsWith('push ')) await write(await answerPush(state, [line, ...(await readBatch(lines))]));
     else throw new GitsyncError('bug', `git asked for ${JSON.stringify(line)}, which was not offered.`);
   }
@@ -49,6 +50,7 @@ function setOption(state: HelperState, option: string): string {
   const [name, value = 'true'] = option.split(' ');
   if (name === 'verbosity') state.verbosity = Number(value);
   else if (name === 'progress') state.progress = value === 'true';
+  else if (name === 'check-connectivity') state.provesConnectivity = value === 'true';
   else if (name === 'dry-run') state.dryRun = value === 'true';
   // Without a value git asks to be told which hash the remote uses.
   else if (name !== 'object-format' && name !== 'atomic') return 'unsupported\n';

@@ -1,7 +1,7 @@
 /**
  * The store of PushObjects, keys and bundles, in the layout of the seed:
  *
- *     pushobjects/<fingerprint>/<project>/<id>, HEAD     and PGP beside the projects
+ *     pushobjects/<fingerprint>/<project>/<id>, HEAD     and PGP beside the projects, .links as an index
  *     pushobjects/<SHA-1 of the exported key> -> <fingerprint>
  *     bundles/<start, first 2>/<rest>/<end>
  *
@@ -216,10 +216,7 @@ function makeStore(base: string, options: StoreOptions): Store {
     newest,
     readObject: (address, id) => filesOf(address).readObject(id),
     list,
-    async links(address) {
-      const files = filesOf(address);
-      return new Map((await files.listIds()).flatMap((id): [string, Links][] => [files.lookUp(id)].flatMap((links) => (links === undefined ? [] : [[id, links]]))));
-    },
+    links: (address) => filesOf(address).readLinks(),
     forks: (address) => filesOf(address).readTips(),
     highestSeen: (address) => filesOf(address).readSeen(),
     message,

@@ -60,7 +60,7 @@ describeWith(['gpg'], 'attacks', () => {
   const give = (bytes: Buffer): Promise<string> => sendRaw(daemonPaths(baseDir).socket, bytes);
 
   beforeAll(async () => {
-    daemon = await startDaemon({ baseDir, listen: ['/ip4/127.0.0.1/tcp/0'], peers: [], lan: false, localPort: 0, joinsPerSecond: 1000, limits: quick, log: silentLog });
+    daemon = await startDaemon({ baseDir, listen: ['/ip4/127.0.0.1/tcp/0'], peers: [], lan: false, localPort: 0, joinsPerSecond: 1000, recruiting: { copies: 3, mirrorFor: new Set() }, limits: quick, log: silentLog });
     [key, other] = [makeKey(), makeKey()];
     first = await signObject(key, 'notes', refs('1'));
     second = await signObject(key, 'notes', refs('2'), [linksOf(first)]);

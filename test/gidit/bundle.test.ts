@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createBundle } from '../../src/gidit/bundle.ts';
 import { formatBundleHeader, parseBundleHeader } from '../../src/gidit/bundle-header.ts';
-import { importBundle, isComplete } from '../../src/gidit/import-bundle.ts';
+import { importBundle, importChain, isComplete } from '../../src/gidit/import-bundle.ts';
 import type { PushObject, RefEntry } from '../../src/gidit/push-object.ts';
 import { openRepository, type GiditRepository } from '../../src/gidit/repository.ts';
 import { readRefs } from '../../src/gidit/snapshot.ts';
@@ -82,6 +82,37 @@ describe('bundles', () => {
     sh(target, 'init', '-q', '--bare', '--object-format=sha256');
     expect(await importBundle(await open(target), file, object)).toBe(3);
     await expect(importBundle(await open(bareRemote()), file, object)).rejects.toEqual(refusal('format'));
+  });
+
+  test('that lead from one to the next are imported as one pack, which nothing else is needed for', async () => {
+    const source = tempRepo({ a: 'line\n'.repeat(400) });
+    const chain = [await bundleOf(source)];
+    for (const word of ['two', 'three', 'four']) {
+      commitFiles(source, { a: `${'line\n'.repeat(400)}${word}\n`, [word]: `${word}\n` });
+      chain.push(await bundleOf(source, chain.at(-1)?.object.refs));
+    }
+    const target = await open(bareRemote());
+    const files = chain.map(({ file, object }) => ({ file, signed: object }));
+    const { count, keepFile } = await importChain(target, files, { keep: true });
+    expect(count).toBe(Number(sh(source, 'rev-list', '--objects', '--count', '--all')));
+    expect(readdirSync(join(target.objectDir, 'pack')).filter((name) => name.endsWith('.pack'))).toHaveLength(1);
+    expect(readFileSync(keepFile as string, 'utf8')).toBe('gidit\n');
+    sh(target.gitDir, 'fsck', '--strict', chain.at(-1)?.object.refs[0]?.id as string);
+    // Where a part is here already, the rest is not enough for itself.
+    const other = await open(bareRemote());
+    await importBundle(other, chain[0]?.file as string, chain[0]?.object as PushObject);
+    expect(await importChain(other, files.slice(1), { keep: true, complete: chain[0]?.object.refs.map(({ id }) => id) ?? [] })).toMatchObject({ keepFile: undefined });
+    expect(await isComplete(other, chain.at(-1)?.object as PushObject)).toBe(true);
+    // One link is missing, or damaged: nothing is taken at all.
+    const third = await open(bareRemote());
+    const damaged = join(tempDir('bad'), 'bundle');
+    const bytes = readFileSync(chain[2]?.file as string);
+    bytes.fill(0, bytes.length - 60, bytes.length - 30);
+    writeFileSync(damaged, bytes);
+    for (const bad of [[files[0], files[2], files[3]], [files[0], files[1], { file: damaged, signed: chain[2]?.object }, files[3]]]) {
+      await expect(importChain(third, bad as typeof files)).rejects.toEqual(refusal('objects'));
+      expect([leftovers(third.gitDir), readdirSync(join(third.objectDir, 'pack'))]).toEqual([[], []]);
+    }
   });
 
   test('of an empty project are empty', async () => {

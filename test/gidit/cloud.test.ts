@@ -105,28 +105,40 @@ describeWith(['gpg'], 'a cloud of five nodes', () => {
     dave.must(clone, 'fsck', '--strict');
   }, timeoutMs);
 
-  test('a partition: both halves go on, and afterwards the newest is everywhere', async () => {
-    const idOf = (peer: Peer): string => peer.address().split('/p2p/')[1] as string;
-    const [left, right] = [[alice, bob], [carol, dave, erin]];
-    for (const peer of left) peer.daemon('deny', ...right.map(idOf));
-    for (const peer of right) peer.daemon('deny', ...left.map(idOf));
-    await converge('no connection across', async () => (await Promise.all(left.map((peer) => peer.status()))).every(({ peers }) => peers.every(({ id }) => left.some((other) => idOf(other) === id))), patienceMs);
-    const tip = alice.commit(notes, { 'e.md': 'in the left half\n' });
-    alice.must(notes, 'push', '-q', 'cloud', 'main');
-    await converge('bob has it', () => isWholeAt(bob, 8), patienceMs);
-    // The other half has what it had.
-    expect(await isWholeAt(carol, 7)).toBe(true);
-    expect(dave.must(dave.home, 'ls-remote', url, 'refs/heads/main')).not.toContain(tip);
-    for (const peer of [...left, ...right]) peer.daemon('deny');
-    await converge('carol has it after the partition', () => isWholeAt(carol, 8), patienceMs);
-    expect(dave.must(dave.home, 'ls-remote', url, 'refs/heads/main')).toContain(tip);
-  }, timeoutMs);
-
   test('a SHA-256 repository travels as well', () => {
     const repo = alice.repo('wide', '--object-format=sha256');
     alice.must(repo, 'push', '-q', 'gidit::wide', 'main');
     erin.must(erin.home, 'clone', '-q', `gidit::${key.fingerprint}/wide`);
     expect(erin.must(join(erin.home, 'wide'), 'rev-parse', 'HEAD')).toBe(alice.must(repo, 'rev-parse', 'HEAD'));
     expect(erin.must(join(erin.home, 'wide'), 'rev-parse', '--show-object-format')).toBe('sha256');
+  }, timeoutMs);
+
+  test('two devices of one owner that heal a fork at the same moment, each in its own way, end in one chain', async () => {
+    erin.own(key);
+    const [atDesk, atLaptop] = [notes, join(erin.home, 'notes')];
+    erin.must(erin.home, 'clone', '-q', 'gidit::notes', 'notes');
+    const others = [alice, bob, carol, dave].map((peer) => peer.address().split('/p2p/')[1] as string);
+    erin.daemon('deny', ...others);
+    await converge('it is alone', async () => (await erin.status()).peers.length === 0, patienceMs);
+    alice.commit(atDesk, { 'desk.md': 'desk\n' });
+    alice.must(atDesk, 'push', '-q', 'cloud', 'main');
+    erin.commit(atLaptop, { 'laptop.md': 'laptop\n' });
+    erin.must(atLaptop, 'push', '-q', 'origin', 'main');
+    erin.daemon('deny');
+    const devices = [{ peer: alice, repo: atDesk, remote: 'cloud' }, { peer: erin, repo: atLaptop, remote: 'origin' }];
+    const tipsAt = async (peer: Peer): Promise<string[]> => (await peer.status()).projects.find((project) => project.address === url.slice('gidit::'.length))?.tips ?? [];
+    await converge('both see the fork', async () => (await Promise.all([alice, erin].map(tipsAt))).every((tips) => tips.length === 2), patienceMs);
+    for (const { peer, repo, remote } of devices) peer.must(repo, 'pull', '-q', '--no-rebase', '--no-edit', remote, 'main');
+    // Their authors differ, and so do the merges.
+    expect(alice.must(atDesk, 'rev-parse', 'HEAD')).not.toBe(erin.must(atLaptop, 'rev-parse', 'HEAD'));
+    const pushed = await Promise.all(devices.map(({ peer, repo, remote }) => peer.gitLater(repo, 'push', '-q', remote, 'main')));
+    expect(pushed.filter(({ status }) => status === 0)).toHaveLength(1);
+    const last = devices[pushed.findIndex(({ status }) => status !== 0)] as (typeof devices)[number];
+    last.peer.must(last.repo, 'pull', '-q', '--no-rebase', '--no-edit', last.remote, 'main');
+    last.peer.must(last.repo, 'push', '-q', last.remote, 'main');
+    await converge('one chain on both', async () => {
+      const [desk, laptop] = await Promise.all([alice, erin].map(tipsAt));
+      return desk?.length === 1 && desk[0] === laptop?.[0];
+    }, patienceMs);
   }, timeoutMs);
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, existsSync, lstatSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, existsSync, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { beforeAll, beforeEach, expect, test } from '@jest/globals';
@@ -42,7 +42,7 @@ describeWith(['gpg'], 'the store', () => {
     const second = await next('2', first);
     expect([await put(first), await put(second), await put(second), await put(first)]).toEqual(['new', 'new', 'known', 'known']);
     const directory = join(base, 'pushobjects', key, 'notes');
-    expect(readdirSync(directory).sort()).toEqual([first.id, second.id, 'HEAD'].sort());
+    expect(readdirSync(directory).sort()).toEqual(['.links', first.id, second.id, 'HEAD'].sort());
     expect(readFileSync(join(directory, 'HEAD'), 'utf8')).toBe(`${second.id}\n`);
     expect(readFileSync(join(directory, first.id), 'utf8')).toBe(`${first.signedBytes}${first.signature}${zeroId} PREV\n`);
     expect(readFileSync(join(directory, second.id), 'utf8')).toMatch(new RegExp(`\\n${first.id} PREV\\n$`));
@@ -65,6 +65,41 @@ describeWith(['gpg'], 'the store', () => {
     expect((await verifyMessage((await store.message(address())) as Buffer)).pushObject.id).toBe(second.id);
     expect((await verifyMessage((await store.message(address(), first.id)) as Buffer)).pushObject.id).toBe(first.id);
     expect(await store.newest({ fingerprint: key, project: 'nothing' })).toBeUndefined();
+  });
+
+  test('knows the chain from the index beside the objects, and from the objects where the index is absent, torn or stale', async () => {
+    const objects: PushObject[] = [];
+    for (const digit of ['1', '2', '3']) {
+      objects.push(await next(digit, ...objects.slice(-1)));
+      await put(objects.at(-1) as PushObject);
+    }
+    const wanted = objects.map((object) => [object.id, linksOf(object)]).sort();
+    const indexOf = (place: string): string => join(place, 'pushobjects', key, 'notes', '.links');
+    const index = readFileSync(indexOf(base), 'utf8');
+    // In another place nothing is in memory.
+    const linksAt = async (change: (place: string) => void): Promise<{ links: unknown; file: string }> => {
+      const place = join(tempDir('copy'), 'store');
+      cpSync(base, place, { recursive: true });
+      change(place);
+      const links = await (await openStore(place)).links(address());
+      return { links: [...links].map(([id, { seq, prev }]) => [id, { id, seq, prev }]).sort(), file: readFileSync(indexOf(place), 'utf8') };
+    };
+    const gone = join('pushobjects', key, 'notes', objects[0]?.id as string);
+    const cases: [string, (place: string) => void][] = [
+      ['as it is', () => undefined],
+      ['absent', (place) => rmSync(indexOf(place))],
+      ['torn', (place) => writeFileSync(indexOf(place), index.slice(0, -30))],
+      ['with a number altered', (place) => writeFileSync(indexOf(place), index.replace(/0002 /g, '0009 '))],
+      ['with lines about others', (place) => writeFileSync(indexOf(place), `${index}${'7'.repeat(40)} nonsense\n`)],
+    ];
+    for (const [what, change] of cases) {
+      const { links, file } = await linksAt(change);
+      expect({ what, links }).toEqual({ what, links: wanted });
+      for (const { id } of objects) expect(file).toContain(id);
+    }
+    expect((await linksAt((place) => rmSync(join(place, gone)))).links).toEqual(wanted.filter(([id]) => id !== objects[0]?.id));
+    // It is read, and not the objects: the damaged one is not looked at.
+    expect((await linksAt((place) => writeFileSync(join(place, gone), 'damaged'))).links).toEqual(wanted);
   });
 
   test('takes what is missing in between before it takes what follows', async () => {

@@ -1,11 +1,12 @@
-/** Nodes of the peers' cloud: each with a home, a store and a daemon process of its own, on loopback. */
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
+/** Nodes of the peers' cloud: each with a home, a store and a daemon process of its own, on loopback or in a network of the test's own. */
+import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { askDaemon } from '../../src/gidit/local-client.ts';
 import type { NodeStatus } from '../../src/gidit/node-status.ts';
 import { converge } from './converge.ts';
 import { children } from './hermetic-env.ts';
+import type { Machine } from './net-lab.ts';
 import { tempDir } from './repos.ts';
 
 const dist = new URL('../../dist/', import.meta.url).pathname;
@@ -34,6 +35,8 @@ export interface Peer {
   address(): string;
   daemon(...args: string[]): Said;
   git(directory: string, ...args: string[]): Said;
+  /** Does not stand in the way of another one that runs meanwhile. */
+  gitLater(directory: string, ...args: string[]): Promise<Said>;
   /** Runs git, which must succeed. */
   must(directory: string, ...args: string[]): string;
   /** A new repository with one commit. */
@@ -57,7 +60,8 @@ function binDirectory(): string {
 
 let bin: string | undefined;
 
-export function makePeer(name: string): Peer {
+/** @param machine where its daemon runs; undefined: on loopback, without looking for others in the local network. */
+export function makePeer(name: string, machine?: Machine): Peer {
   const home = tempDir(`peer-${name}`);
   for (const directory of ['run', 'gnupg']) mkdirSync(join(home, directory), { mode: 0o700 });
   mkdirSync(join(home, '.config'));
@@ -66,7 +70,7 @@ export function makePeer(name: string): Peer {
   bin ??= binDirectory();
   const store = join(home, 'data/gidit');
   const env: NodeJS.ProcessEnv = {
-    ...process.env, HOME: home, PATH: `${bin}:${process.env['PATH']}`, XDG_CONFIG_HOME: join(home, '.config'), XDG_DATA_HOME: join(home, 'data'),
+    ...process.env, HOME: home, PATH: `${bin}:${process.env['PATH']}:/usr/sbin:/sbin`, XDG_CONFIG_HOME: join(home, '.config'), XDG_DATA_HOME: join(home, 'data'),
     XDG_RUNTIME_DIR: join(home, 'run'), GNUPGHOME: join(home, 'gnupg'), GITSYNC_HOST: name,
   };
   let child: ChildProcess | undefined;
@@ -100,9 +104,9 @@ export function makePeer(name: string): Peer {
     log: () => readFileSync(join(home, 'daemon.log'), 'utf8'),
     pid: () => child?.pid as number,
     async start(...others) {
-      const listen = address === undefined ? '/ip4/127.0.0.1/tcp/0' : address.replace(/\/p2p\/.*/, '');
-      const args = ['--listen', listen, '--no-lan', '--debug', '--joins-per-second', '1000', ...others.flatMap((other) => ['--peer', other.address()])];
-      child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$HOME/daemon.log"', process.execPath, daemonProgram, ...args], { env, cwd: home, stdio: 'ignore' });
+      const listen = address === undefined ? `/ip4/${machine?.ip ?? '127.0.0.1'}/tcp/0` : address.replace(/\/p2p\/.*/, '');
+      const args = ['--listen', listen, ...(machine?.looksAround === true ? [] : ['--no-lan']), '--debug', '--joins-per-second', '1000', ...others.flatMap((other) => ['--peer', other.address()])];
+      child = spawn('/bin/sh', ['-c', 'exec "$0" "$@" 2>>"$HOME/daemon.log"', ...(machine?.inside ?? []), process.execPath, daemonProgram, ...args], { env, cwd: home, stdio: 'ignore' });
       children.add(child);
       const mine = child;
       mine.on('exit', () => children.delete(mine));
@@ -117,6 +121,10 @@ export function makePeer(name: string): Peer {
       await ended;
     },
     git: (directory, ...args) => say(directory, 'git', args),
+    gitLater: (directory, ...args) =>
+      new Promise((resolve) => {
+        execFile('git', args, { cwd: directory, env, timeout: 90_000 }, (error, stdout, stderr) => resolve({ status: error === null ? 0 : Number(error.code ?? -1), stdout, text: `${stdout}${stderr}` }));
+      }),
     must: (directory, ...args) => must(directory, 'git', args),
     repo(directory, ...init) {
       const path = join(home, directory);

@@ -27,6 +27,19 @@ function canMakeUserNamespace(): boolean {
   }
 }
 
+/** Root is not enough: a container may be without the right. */
+function canMakeNetworks(): boolean {
+  const name = `gitsync-test-${process.pid}`;
+  const env = { ...process.env, PATH: `${process.env['PATH']}:/usr/sbin:/sbin` };
+  try {
+    execFileSync('ip', ['netns', 'add', name], { stdio: 'ignore', env });
+    execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore', env });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const parts = {
   root: () => process.getuid?.() === 0,
   linux: () => process.platform === 'linux',
@@ -35,6 +48,7 @@ const parts = {
   strace: () => has('strace'),
   tmpfs: () => process.getuid?.() === 0 && process.platform === 'linux',
   userns: canMakeUserNamespace,
+  netns: canMakeNetworks,
   lxc: () => process.getuid?.() === 0 && has('lxc-create') && has('dnsmasq'),
   mmdebstrap: () => has('mmdebstrap'),
   gpg: () => has('gpg') && has('gpgconf') && has('gpg-agent'),

@@ -1,4 +1,4 @@
-/** `/gidit/notify/1`: "this project moved", with the new PushObject; and "tell me when one of these moves". */
+/** `/gidit/notify/1`: "this project moved", with the new PushObject; "tell me when one of these moves"; and "please hold this one". */
 import { GitsyncError } from '../../errors.ts';
 import type { StreamHandler } from '../engine.ts';
 import { wireLimits } from '../wire.ts';
@@ -17,6 +17,8 @@ const keyPattern = /^\/gidit\/[0-9a-f]{64}$/;
 export interface NotifyHandlers {
   /** A message that is not verified yet. */
   onNotice(message: Buffer, peer: string): Promise<void>;
+  /** Whether this node will hold the project of a message, which is not verified yet. */
+  onWish(message: Buffer, peer: string): Promise<boolean>;
   /** Replaces what this node asked for before; gives the newest messages of those projects that we hold. */
   onFollow(keys: ReadonlySet<string>, peer: string): Promise<Buffer[]>;
 }
@@ -32,6 +34,10 @@ export function serveNotify(handlers: NotifyHandlers, limits: StreamLimits = str
       await writeJson(channel, { ok: true }, signal);
       return handlers.onNotice(message, peer);
     }
+    if (request['type'] === 'wish') {
+      const message = await readFrame(channel, signal, limits.answerMs, wireLimits.maxMessageBytes);
+      return writeJson(channel, { ok: await handlers.onWish(message, peer) }, signal);
+    }
     if (request['type'] !== 'follow' || !Array.isArray(request['keys']) || request['keys'].length > maxFollowed) throw new GitsyncError('corrupt', 'The other end asked for something that there is not.');
     const keys = request['keys'].filter((key): key is string => typeof key === 'string' && keyPattern.test(key));
     const newest = await handlers.onFollow(new Set(keys), peer);
@@ -45,6 +51,13 @@ export async function sendNotice(channel: Channel, message: Uint8Array, signal: 
   await writeJson(channel, { type: 'notice' }, signal);
   await writeFrame(channel, message, signal);
   await readJson(channel, signal, limits.answerMs);
+}
+
+/** Asks a node to hold the project of a message; whether it will. */
+export async function sendWish(channel: Channel, message: Uint8Array, signal: AbortSignal, limits: StreamLimits = streamLimits): Promise<boolean> {
+  await writeJson(channel, { type: 'wish' }, signal);
+  await writeFrame(channel, message, signal);
+  return (await readJson(channel, signal, limits.answerMs))['ok'] === true;
 }
 
 /** Asks a node to tell of moves; gives the newest messages that it holds, unverified. The list may be as long as `maxFollowed`. */
