@@ -10,6 +10,8 @@ declare const __GITSYNC_UNITS__: Record<string, string> | undefined;
 export const agentUnit = 'gitsync.service';
 export const onceUnit = 'gitsync-once.service';
 export const timerUnit = 'gitsync-once.timer';
+/** The node in the peers' cloud, a program of its own. */
+export const peersUnit = 'git-gidit-daemon.service';
 
 /** How the running program is started again by a service, which has another environment. */
 export interface ProgramPlace {
@@ -62,6 +64,10 @@ export function renderDropIn(unit: string, place: ProgramPlace): string {
   const packaged = isPackaged(place, unit);
   const extra = place.path.filter((directory) => !usualPath.includes(directory));
   if (extra.length > 0) lines.push(`Environment=${quoteUnitWord(`PATH=${[...new Set(extra), ...usualPath].join(':')}`)}`);
+  if (unit === peersUnit) {
+    if (!packaged) lines.push('ExecStart=', `ExecStart=${renderCommand([place.node, join(dirname(place.script), 'git-gidit-daemon.js')])}`);
+    return lines.length === 0 ? '' : `${note}[Service]\n${lines.join('\n')}\n`;
+  }
   if (!packaged || place.configFile !== undefined) {
     const command = packaged ? ['/usr/bin/gitsync'] : [place.node, place.script];
     const words = [...command, unit === agentUnit ? '--daemon' : '--once', ...(place.configFile === undefined ? [] : ['--config', place.configFile])];

@@ -1,49 +1,22 @@
 /** The agent as a service of the person's own systemd: put in place, started, looked at, removed. */
 import { exitCodes, GitsyncError } from '../errors.ts';
 import { askAgent } from './control.ts';
-import { agentUnit, onceUnit, removeUnit, timerUnit, writeUnits, type ProgramPlace } from './service-units.ts';
+import { askPeersPid, refuseStrangePeers, startPeers } from './peers-service.ts';
+import { agentUnit, onceUnit, peersUnit, removeUnit, timerUnit, writeUnits, type ProgramPlace } from './service-units.ts';
+import { readState, type ServiceState } from './unit-state.ts';
 import { enableLinger, isLingering, readJournal, requireUserManager, showUnit, systemctl } from './user-manager.ts';
 
-export interface ServiceState {
-  unit: string;
-  /** The unit's file; '' where there is none. */
-  file: string;
-  /** Whether it starts by itself. */
-  enabled: boolean;
-  /** systemd's words: `active`, `activating`, `inactive`, `failed`. */
-  active: string;
-  /** What the agent says of itself. */
-  text: string;
-  pid: number;
-  /** How often systemd started it again. */
-  restarts: number;
-  /** systemd's word for how it ended: `success`, `exit-code`, `watchdog`, ... */
-  result: string;
-  exitCode: number;
-}
+export type { ServiceState } from './unit-state.ts';
 
 export interface ServiceReport {
   agent: ServiceState;
   timer: ServiceState & { next: string };
+  /** The daemon of the peers, and the process that answers on its socket. */
+  peers: ServiceState & { answers: number | undefined };
   lingering: boolean;
   /** The process that answers on the control socket. */
   answers: number | undefined;
   journal: string[];
-}
-
-async function readState(unit: string): Promise<ServiceState> {
-  const shown = await showUnit(unit, ['FragmentPath', 'UnitFileState', 'ActiveState', 'StatusText', 'MainPID', 'NRestarts', 'Result', 'ExecMainStatus']);
-  return {
-    unit,
-    file: shown.FragmentPath,
-    enabled: shown.UnitFileState === 'enabled',
-    active: shown.ActiveState,
-    text: shown.StatusText,
-    pid: Number(shown.MainPID),
-    restarts: Number(shown.NRestarts),
-    result: shown.Result,
-    exitCode: Number(shown.ExecMainStatus),
-  };
 }
 
 async function askPid(socket: string): Promise<number | undefined> {
@@ -54,11 +27,11 @@ async function askPid(socket: string): Promise<number | undefined> {
 /** How the service is, by systemd and by the agent itself. */
 export async function readService(socket: string): Promise<ServiceReport> {
   await requireUserManager(false);
-  const [agent, timer, next, lingering, answers] = await Promise.all([
-    readState(agentUnit), readState(timerUnit), showUnit(timerUnit, ['NextElapseUSecMonotonic', 'NextElapseUSecRealtime']), isLingering(), askPid(socket),
+  const [agent, timer, peers, peersAnswer, next, lingering, answers] = await Promise.all([
+    readState(agentUnit), readState(timerUnit), readState(peersUnit), askPeersPid(), showUnit(timerUnit, ['NextElapseUSecMonotonic', 'NextElapseUSecRealtime']), isLingering(), askPid(socket),
   ]);
   const journal = agent.active === 'failed' ? await readJournal(agentUnit, 3) : [];
-  return { agent, timer: { ...timer, next: next.NextElapseUSecRealtime || next.NextElapseUSecMonotonic }, lingering, answers, journal };
+  return { agent, peers: { ...peers, answers: peersAnswer }, timer: { ...timer, next: next.NextElapseUSecRealtime || next.NextElapseUSecMonotonic }, lingering, answers, journal };
 }
 
 export interface InstallOptions {
@@ -66,6 +39,8 @@ export interface InstallOptions {
   /** The timer in place of the agent. */
   onceTimer: boolean;
   place: ProgramPlace;
+  /** The daemon of the peers too. */
+  peers: boolean;
   /** The agent's control socket. */
   socket: string;
 }
@@ -104,10 +79,11 @@ async function start(unit: string, socket: string): Promise<void> {
  * alone: the agent has to answer on its socket, and to be the service's process.
  * @throws GitsyncError when there is no systemd, or the agent does not come up
  */
-export async function installService({ linger, onceTimer, place, socket }: InstallOptions): Promise<Installed> {
+export async function installService({ linger, onceTimer, peers, place, socket }: InstallOptions): Promise<Installed> {
   if (linger) await enableLinger();
   await requireUserManager(linger);
   await refuseStranger(socket);
+  if (peers) await refuseStrangePeers();
   const [wanted, other] = onceTimer ? [[onceUnit, timerUnit], agentUnit] : [[agentUnit], timerUnit];
   const startedUnit = onceTimer ? timerUnit : agentUnit;
   const written = writeUnits(wanted, place);
@@ -117,6 +93,7 @@ export async function installService({ linger, onceTimer, place, socket }: Insta
   await systemctl(['enable', '--quiet', startedUnit]);
   await start(startedUnit, socket);
   if (onceTimer) await start(onceUnit, socket);
+  if (peers) written.push(...(await startPeers(place)));
   const report = await readService(socket);
   if (!onceTimer && (report.answers === undefined || report.answers !== report.agent.pid)) throw await explainFailure(agentUnit, socket);
   return { written, report };
@@ -126,8 +103,9 @@ export async function installService({ linger, onceTimer, place, socket }: Insta
 export async function uninstallService(): Promise<string[]> {
   await requireUserManager(false);
   await systemctl(['disable', '--now', agentUnit, timerUnit], [0, 1, 5]);
-  const removed = [agentUnit, onceUnit, timerUnit].flatMap(removeUnit);
+  await systemctl(['disable', '--now', peersUnit], [0, 1, 5]);
+  const removed = [agentUnit, onceUnit, timerUnit, peersUnit].flatMap(removeUnit);
   await systemctl(['daemon-reload']);
-  await systemctl(['reset-failed', agentUnit, onceUnit], [0, 1, 5]);
+  await systemctl(['reset-failed', agentUnit, onceUnit, peersUnit], [0, 1, 5]);
   return removed;
 }

@@ -16,6 +16,7 @@ import { shortPath } from './status-lines.ts';
 export interface ServiceOptions {
   linger: boolean;
   onceTimer: boolean;
+  peers: boolean;
 }
 
 export async function runService(context: Context, action: string, options: ServiceOptions): Promise<number> {
@@ -30,7 +31,8 @@ async function runInstall(context: Context, options: ServiceOptions): Promise<nu
   const place = await findPlace(context, repos);
   const { written, report } = await installService({ ...options, place, socket: socketOf(context) });
   const lines = written.map((file) => `Wrote ${shortPath(file)}`);
-  lines.push(...(options.onceTimer ? timerLines(report.timer) : agentLines(report)), ...lingerLines(report));
+  lines.push(...(options.onceTimer ? timerLines(report.timer) : agentLines(report)), ...peersLines(report), ...lingerLines(report));
+  if (!options.peers && report.peers.file === '' && (await hasRemote(repos, 'gidit'))) lines.push('A remote is a project of peers; their daemon as a service: gitsync service install --peers');
   context.answer(lines, { written, ...report });
   return 0;
 }
@@ -44,11 +46,12 @@ async function runUninstall(context: Context): Promise<number> {
 
 async function runServiceStatus(context: Context): Promise<number> {
   const report = await readService(socketOf(context));
-  const { agent, timer } = report;
+  const { agent, timer, peers } = report;
   const isTimed = timer.active === 'active' && agent.active !== 'active';
   const lines = isTimed ? timerLines(timer) : agentLines(report);
-  context.answer([...lines, ...lingerLines(report)], report);
-  return isTimed || (agent.active === 'active' && report.answers === agent.pid) ? 0 : 1;
+  context.answer([...lines, ...peersLines(report), ...lingerLines(report)], report);
+  const isPeersWell = !peers.enabled || (peers.active === 'active' && peers.answers === peers.pid);
+  return isPeersWell && (isTimed || (agent.active === 'active' && report.answers === agent.pid)) ? 0 : 1;
 }
 
 const socketOf = (context: Context): string => runtimePaths('agent', context.configFile).socket;
@@ -70,6 +73,14 @@ function endLines({ active, result, exitCode }: ServiceState): string[] {
 
 function timerLines({ active, next, file }: ServiceReport['timer']): string[] {
   return [`Timer: ${active}, next in step with everything at ${next === '' ? 'an unknown time' : next} (${shortPath(file)})`];
+}
+
+/** Nothing where their daemon is no service: it need not be one. */
+function peersLines({ peers }: ServiceReport): string[] {
+  const { file, active, enabled, pid, answers } = peers;
+  if (file === '' || (!enabled && active === 'inactive')) return [];
+  const proof = answers === pid && active === 'active' ? `process ${pid} answers on its socket` : `no daemon answers   -> journalctl --user -u ${peers.unit}`;
+  return [`Peers: ${active}${enabled ? '' : ', and not started by itself'} (${shortPath(file)}); ${proof}`];
 }
 
 function lingerLines({ lingering, agent, timer }: ServiceReport): string[] {
@@ -95,12 +106,12 @@ async function findPlace(context: Context, repos: readonly RepoConfig[]): Promis
     script: realpathSync(process.argv[1] as string),
     configFile: context.options.config === undefined ? undefined : context.configFile,
     path: [dirname(process.execPath), ...(git === undefined ? [] : [git])],
-    containers: (await Promise.all(repos.map(hasContainer))).includes(true),
+    containers: await hasRemote(repos, 'ext', 'gitted'),
   };
 }
 
-/** Whether a remote is a container, which a sandboxed agent could not start. */
-async function hasContainer({ path }: RepoConfig): Promise<boolean> {
-  const remotes = await openRepo(path).then(listRemotes, () => []);
-  return remotes.map(({ url }) => parseRemoteUrl(url)).some((url) => url.kind === 'other' && ['ext', 'gitted'].includes(url.scheme));
+/** Whether any repository has a remote with one of these schemes: of a container, which a sandboxed agent could not start, or of peers. */
+async function hasRemote(repos: readonly RepoConfig[], ...schemes: string[]): Promise<boolean> {
+  const remotes = await Promise.all(repos.map(({ path }) => openRepo(path).then(listRemotes, () => [])));
+  return remotes.flat().map(({ url }) => parseRemoteUrl(url)).some((url) => url.kind === 'other' && schemes.includes(url.scheme));
 }

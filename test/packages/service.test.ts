@@ -145,6 +145,17 @@ describeWith(['root', 'lxc', 'mmdebstrap', 'dpkg'], 'the package and the service
     await expectArrival('after-reboot');
   }, longMs);
 
+  test('the daemon of the peers is a service beside it, where that is wanted', async () => {
+    expect(await must(as('anna', 'gitsync service install --peers'))).toMatch(/\nPeers: active \(\/usr\/lib\/systemd\/user\/git-gidit-daemon\.service\); process \d+ answers on its socket\n/);
+    expect(await must(as('anna', 'git-gidit-daemon status'))).toMatch(/^node \w+, 0 peers connected\n/);
+    const pid = (await must(systemctl('show --value -p MainPID git-gidit-daemon'))).trim();
+    await must(root(`kill -9 ${pid}`));
+    await converge('another one answers', async () => {
+      const { exitCode, stdout } = await as('anna', 'gitsync service status');
+      return exitCode === 0 && /Peers: active .* answers/.test(stdout) && !stdout.includes(`process ${pid} `);
+    }, deadlineMs);
+  }, longMs);
+
   test('a broken config ends it once, does not loop, and is explained', async () => {
     await must(as('anna', 'cp .config/gitsync good && echo "work_dirs = /" >>.config/gitsync'));
     expect((await systemctl('restart gitsync')).exitCode).not.toBe(0);
@@ -172,6 +183,7 @@ describeWith(['root', 'lxc', 'mmdebstrap', 'dpkg'], 'the package and the service
 
   test('uninstall stops it for good, and leaves everything else', async () => {
     await must(as('anna', 'gitsync service install && gitsync service uninstall'));
+    expect((await systemctl('is-active git-gidit-daemon')).stdout).toBe('inactive\n');
     expect([await show('ActiveState'), await show('UnitFileState')]).toEqual(['inactive', 'disabled']);
     expect(await must(as('anna', 'cat Notes/first.txt .config/gitsync'))).toMatch(/^first\n[\s\S]*Notes/);
   }, longMs);
@@ -180,9 +192,9 @@ describeWith(['root', 'lxc', 'mmdebstrap', 'dpkg'], 'the package and the service
     await must(root('mkdir -p "/opt/git sync/100%" && cp -r /usr/lib/gitsync/. "/opt/git sync/100%" && DEBIAN_FRONTEND=noninteractive apt-get remove -q -y gitsync && ! command -v gitsync && loginctl enable-linger bob'));
     const program = '/opt/git\\ sync/100%/dist/gitsync.js';
     await must(as('bob', `git config --global init.defaultBranch main && git init -q --bare notes.git && ${program} init Notes --remote ~/notes.git`));
-    expect(await must(as('bob', `${program} service install --linger`))).toMatch(/^Wrote ~\/\.config\/systemd\/user\/gitsync\.service\nWrote .*gitsync-install\.conf\nService: active[\s\S]*Proof: process/);
+    expect(await must(as('bob', `${program} service install --linger --peers`))).toMatch(/^Wrote ~\/\.config\/systemd\/user\/gitsync\.service\nWrote .*gitsync-install\.conf\nWrote .*\/git-gidit-daemon\.service\nWrote .*gitsync-install\.conf\nService: active[\s\S]*Proof: process[\s\S]*Peers: active/);
     await must(as('bob', 'echo hello >Notes/hello.txt'));
     await converge('it arrives', async () => (await as('bob', 'git -C notes.git show main:hello.txt')).stdout === 'hello\n', deadlineMs);
-    expect(await must(as('bob', `${program} service uninstall && ls -A .config/systemd/user`))).toMatch(/^Removed .*\nRemoved .*\nThe service is stopped[^\n]*\n(default\.target\.wants\n)?$/);
+    expect(await must(as('bob', `${program} service uninstall && ls -A .config/systemd/user`))).toMatch(/^(Removed .*\n){4}The service is stopped[^\n]*\n(default\.target\.wants\n)?$/);
   }, longMs);
 });
