@@ -2,13 +2,15 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Program -> the Debian package that has it. */
+/** Program -> the Debian package (or packages) that has it. */
 const packages = {
   git: 'git',
   ssh: 'openssh-client',
   sshd: 'openssh-server',
   'git-lfs': 'git-lfs',
   strace: 'strace',
+  // A C compiler, the smallest there is, where there is none: what kills at a call is a library.
+  cc: ['tcc', 'libc6-dev'],
   faketime: 'faketime',
   shellcheck: 'shellcheck',
   // Containers: the programs, their bridge, and the base image.
@@ -38,7 +40,12 @@ const isRoot = process.getuid?.() === 0;
 
 function has(program) {
   // A client may be there without the server, whose programs are on no PATH.
+  if (program === 'cc') return ['cc', 'tcc'].some(isOnPath);
   if (program === 'psql' && !existsSync('/usr/lib/postgresql')) return false;
+  return isOnPath(program);
+}
+
+function isOnPath(program) {
   return spawnSync('sh', ['-c', `command -v ${program}`], { env, stdio: 'ignore' }).status === 0;
 }
 
@@ -71,7 +78,7 @@ function install(names) {
 
 /** Makes sure of the programs as far as this machine allows; says what is missing in the end. */
 export function bringPackages() {
-  const missing = () => Object.keys(packages).filter((program) => !has(program)).map((program) => packages[program]);
+  const missing = () => Object.keys(packages).filter((program) => !has(program)).flatMap((program) => packages[program]);
   const wanted = missing();
   if (wanted.length > 0 && isRoot && existsSync('/etc/debian_version') && has('apt-get')) {
     console.log(`Installing Debian packages: ${wanted.join(' ')}`);

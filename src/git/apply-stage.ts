@@ -45,7 +45,9 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   const [root, ownIndex] = [stageOf(directory, stage), `${directory}/index-${stage}`];
   const staged: Staged = { root, sparse: new Set(), failed: new Map() };
   if (files.length === 0) return staged;
-  await rm(root, { recursive: true, force: true }); // of a round that a crash interrupted
+  // Of a round that a crash interrupted; the lock of a git that died with it would stop every round from now on.
+  await rm(root, { recursive: true, force: true });
+  await rm(`${ownIndex}.lock`, { force: true });
   const room = checkFreeSpace(repo, directory, files);
   room.catch(() => undefined); // answered below, when nothing else is under way
   const shadow = await makeShadowTree(repo, root, ownIndex);

@@ -5,7 +5,6 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { recoverApply } from '../../src/git/apply.ts';
 import { openPrivateIndex } from '../../src/git/private-index.ts';
 import { openRepo } from '../../src/git/repository.ts';
-import { describeWith } from '../helpers/requires.ts';
 import { read, sh, tempDir, write } from '../helpers/repos.ts';
 import { filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, statusOf } from './apply-fixture.ts';
 
@@ -215,30 +214,5 @@ describe('an update in several rounds, with a path that had to wait before, that
       expect(leftovers(root)).toEqual([]);
     }
     expect(steps.filter((step) => step === 'journal written')).toHaveLength(2);
-  });
-});
-
-describeWith(['strace'], 'an update that is killed at a system call', () => {
-  test('is finished at the next start, at whichever call it was', async () => {
-    const origin = await makeFixture({ 'dir/a': 'in a folder\n', 'edit.txt': 'old\n', 'gone.txt': 'gone\n' });
-    const to = origin.incoming({ 'dir/a': null, dir: 'a file now\n', 'edit.txt': 'new\n', 'gone.txt': null, 'n/m/added.txt': 'added\n' });
-    const killed: string[] = [];
-    // strace counts each call by itself; which of its names is in use depends on the processor.
-    for (const [call, names] of Object.entries({ mkdir: '?mkdir,?mkdirat', rename: '?rename,?renameat,?renameat2', link: '?link,?linkat', rmdir: '?rmdir,?unlinkat' })) {
-      for (let nth = 1; ; nth += 1) {
-        const root = copyOf(origin.root);
-        const kill = `inject=${names}:signal=SIGKILL:when=${nth}`;
-        const result = spawnSync('strace', ['-o', '/dev/null', '-e', kill, process.execPath, '--import', 'tsx', child, 'apply', root, origin.from, to], { encoding: 'utf8' });
-        if (result.signal !== 'SIGKILL' && result.status !== 137) break;
-        const where = `${call} ${nth}`;
-        killed.push(where);
-        expect({ where, outcome: await recover(root) }).toEqual({ where, outcome: 'finished' });
-        expect({ where, files: filesOnDisk(root) }).toEqual({ where, files: filesOfCommit(root, to) });
-        expect(sh(root, 'rev-parse', 'main')).toBe(to);
-        expect(statusOf(root)).toBe('');
-        expect(leftovers(root)).toEqual([]);
-      }
-    }
-    expect(killed).toEqual(expect.arrayContaining(['mkdir 2', 'rename 3', 'link 3', 'rmdir 1']));
   });
 });

@@ -17,6 +17,11 @@ function has(program: string): boolean {
   }
 }
 
+/** The C compiler of this machine, if it has one; the small one is enough. */
+export function compilerOf(): string | undefined {
+  return ['cc', 'tcc'].find(has);
+}
+
 /** Many containers have the program but may not make a user namespace. */
 function canMakeUserNamespace(): boolean {
   try {
@@ -41,6 +46,7 @@ function canMakeNetworks(): boolean {
 }
 
 const parts = {
+  cc: () => process.platform === 'linux' && compilerOf() !== undefined,
   root: () => process.getuid?.() === 0,
   linux: () => process.platform === 'linux',
   ssh: () => has('ssh') && has('sshd'),
