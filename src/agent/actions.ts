@@ -107,7 +107,8 @@ async function rememberReport(session: RepoSession, report: CaptureReport, inode
   const merged = report.complete || before === undefined ? report : { ...report, held: mergeHeld(before, report), nested: before.nested, movedSubmodules: before.movedSubmodules };
   session.lastReport = merged;
   const secrets = report.held.filter(({ reason }) => reason === 'secret-name' || reason === 'secret-content');
-  await saveHeld(session.repo, secrets);
+  // So is what lies where an incoming version waits for its place.
+  await saveHeld(session.repo, [...secrets.map(({ path }) => path), ...report.aside]);
   const deletionsWait = merged.held.some(({ reason }) => reason === 'mass-deletion');
   if (!deletionsWait && session.own.rootInode !== inode) session.own = await changeOwnState(session.repo, () => ({ rootInode: inode }));
 }

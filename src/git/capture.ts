@@ -5,6 +5,7 @@
 import { commitMessage, type MessageInput } from '../core/commit-message.ts';
 import { judge, type Held, type SafetyLimits } from '../core/safety.ts';
 import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
+import { toGitsyncError } from '../errors.ts';
 import { commitTree, runCommitHooks, runPostCommitHook } from './commit.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { lockIndex } from './index-lock.ts';
@@ -14,7 +15,7 @@ import { readHead, type HeadState, type OpenOperation } from './repository.ts';
 import { scanWorkTree, type Finding, type Scan } from './scan.ts';
 import { holdSecretContent } from './secret-scan.ts';
 import { saveSnapshot } from './snapshot.ts';
-import { takeFiles, type Taken } from './take-files.ts';
+import { hashingDeadlineMs, takeFiles, type Taken } from './take-files.ts';
 
 export interface CaptureRequest {
   /** Files and directories that may have changed, or everything. */
@@ -52,6 +53,8 @@ export interface CaptureReport {
   outcome: CaptureOutcome;
   head: HeadState;
   held: Held[];
+  /** Changed files among `keep`: nothing of them is committed here. */
+  aside: RawPath[];
   /** Still being written: look at them again soon. */
   waiting: RawPath[];
   failed: Taken['failed'];
@@ -86,11 +89,12 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
       const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan, request.allowed);
       const { taken, held, waiting, failed } = await take(repo, index, request, scan);
+      const aside = scan.findings.filter(({ path, kind, sizeBytes }) => request.keep.has(path) && kind !== 'delete' && sizeBytes <= request.limits.maxFileSizeBytes).map(({ path }) => path);
       if (complete) scannedGeneration = index.generation;
       const outcome = await keep(repo, index, request, head, off, taken);
       if (outcome.kind === 'snapshot') index.forget();
       const landed = outcome.kind === 'committed' ? await whereLanded(repo, head, outcome.commit) : head;
-      return { outcome, head: landed, held, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
+      return { outcome, head: landed, held, aside, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
     },
   };
 }
@@ -143,19 +147,37 @@ async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, sc
   return { ...result, held };
 }
 
+/** What git LFS keeps in the place of a file is smaller than this. */
+const largestPointerBytes = 1_024;
+
 /**
  * A large file that was only moved must not be held while its old name is
  * deleted: what may be the other end of a move is hashed first (not written).
  */
 async function hashLargeMoves(repo: Repo, findings: readonly Finding[], limits: SafetyLimits): Promise<Map<RawPath, string>> {
   const oids = new Map<RawPath, string>();
-  if (!findings.some(({ kind }) => kind === 'delete')) return oids;
   const addedBytes = findings.reduce((sum, { kind, sizeBytes }) => sum + (kind === 'delete' ? 0 : sizeBytes), 0);
   const mayBeHeld = ({ kind, sizeBytes, path }: Finding): boolean => kind === 'add' && isUtf8(path) && (sizeBytes > limits.maxFileSizeBytes || addedBytes > limits.maxBatchBytes);
-  for (const { path } of findings.filter(mayBeHeld)) {
-    oids.set(path, await gitText(repo, ['hash-object', '--', rawToText(path)]));
+  const added = findings.filter(mayBeHeld);
+  const deletedBytes = added.length === 0 ? new Set<number>() : await sizesOf(repo, findings.flatMap(({ kind, old }) => (kind === 'delete' && old !== null ? [old.oid] : [])));
+  const hasPointers = [...deletedBytes].some((size) => size < largestPointerBytes);
+  for (const { path, sizeBytes } of added.filter((finding) => hasPointers || deletedBytes.has(finding.sizeBytes))) {
+    // One that cannot be read, or hangs in a filter, is held like any other, and stops nothing.
+    const result = await git(repo, ['hash-object', '--', rawToText(path)], { expect: [0, 1, 128], idleTimeoutMs: hashingDeadlineMs(sizeBytes) }).catch(throwUnlessTimeout);
+    if (result?.exitCode === 0) oids.set(path, result.stdout.toString().trim());
   }
   return oids;
+}
+
+function throwUnlessTimeout(error: unknown): undefined {
+  if (toGitsyncError(error).kind !== 'timeout') throw error;
+}
+
+/** The sizes of objects in bytes. */
+async function sizesOf(repo: Repo, oids: readonly string[]): Promise<Set<number>> {
+  if (oids.length === 0) return new Set();
+  const { stdout } = await git(repo, ['cat-file', '--batch-check=%(objectsize)'], { input: `${oids.join('\n')}\n` });
+  return new Set(stdout.toString().split('\n').map(Number).filter(Number.isInteger));
 }
 
 /** Only deletions need to know how many files there are. */

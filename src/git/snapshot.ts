@@ -1,10 +1,10 @@
 /** Snapshots beside the branch (`refs/gitsync/snap/...`): work kept safe while a person is in the middle of something. */
 import { commitTree } from './commit.ts';
-import { git, gitText, type Repo } from './git.ts';
+import { gitText, type Repo } from './git.ts';
 import { ownRefs, resolveCommit, updateRef } from './refs.ts';
 import type { HeadState } from './repository.ts';
-import type { Finding } from './scan.ts';
-import { joinNul } from '../core/raw-path.ts';
+import { hashIntoIndex, type Taken } from './take-files.ts';
+import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import { withTemporaryIndex } from './tree.ts';
 
 /** The snapshot ref of a branch; a detached HEAD has one of its own. */
@@ -32,12 +32,15 @@ export async function saveSnapshot(repo: Repo, indexFile: string, head: HeadStat
   return appendToChain(repo, snapshotRef(head), tree, head.commit, `Snapshot while the branch stands still (${why})\n`);
 }
 
-/** Keeps files that must not be published (secrets) where only this machine sees them: `refs/gitsync/held`. */
-export async function saveHeld(repo: Repo, findings: readonly Pick<Finding, 'path'>[]): Promise<void> {
-  if (findings.length === 0) return;
+/** Keeps files that must not be published (secrets) where only this machine sees them: `refs/gitsync/held`. One that cannot be read stops nothing. */
+export async function saveHeld(repo: Repo, paths: readonly RawPath[]): Promise<void> {
+  if (paths.length === 0) return;
+  const failed: Taken['failed'] = [];
   const tree = await withTemporaryIndex(repo, async (indexFile) => {
-    await git(repo, ['update-index', '-z', '--add', '--stdin'], { indexFile, input: joinNul(findings.map(({ path }) => path)) });
+    await hashIntoIndex(repo, indexFile, paths.map((path) => ({ path, sizeBytes: 0 })), failed);
     return gitText(repo, ['write-tree'], { indexFile });
   });
+  for (const { path, why } of failed) repo.log.debug('A file that is held back could not be kept', { path: rawToDisplay(path), why });
+  if (failed.length === paths.length) return;
   await appendToChain(repo, `${ownRefs}/held`, tree, undefined, 'Held back from publishing\n');
 }

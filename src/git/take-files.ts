@@ -16,7 +16,14 @@ export interface Taken {
 }
 
 /** Errors that concern the whole repository, not one path: halving the list would not help. */
-const repositoryWide = new Set(['no-space', 'read-only', 'locked', 'corrupt', 'timeout', 'interrupted']);
+const repositoryWide = new Set(['no-space', 'read-only', 'locked', 'corrupt', 'interrupted']);
+
+const slowestHashingBytesPerMs = 2_000;
+
+/** How long git may be silent over files of this size: it says nothing while it reads and packs, and a filter may hang for good. */
+export function hashingDeadlineMs(sizeBytes: number): number {
+  return Number(process.env['GITSYNC_HASH_DEADLINE_MS'] ?? 120_000) + sizeBytes / slowestHashingBytesPerMs;
+}
 
 function sameFile(a: BigIntStats | undefined, b: BigIntStats | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
@@ -30,16 +37,17 @@ async function dropEntries(repo: Repo, indexFile: string, findings: readonly Fin
   await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input });
 }
 
-/** Hashes all findings into the index; where git stops at one of them, finds which by halving. */
-async function hashIntoIndex(repo: Repo, indexFile: string, findings: readonly Finding[], failed: Taken['failed']): Promise<void> {
+/** Hashes files into the index; where git stops at one of them, or hangs, finds which by halving. */
+export async function hashIntoIndex(repo: Repo, indexFile: string, findings: readonly Pick<Finding, 'path' | 'sizeBytes'>[], failed: Taken['failed']): Promise<void> {
   if (findings.length === 0) return;
   try {
-    await git(repo, ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'], { indexFile, input: joinNul(findings.map(({ path }) => path)) });
+    const idleTimeoutMs = hashingDeadlineMs(findings.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
+    await git(repo, ['update-index', '-z', '--add', '--remove', '--replace', '--stdin'], { indexFile, idleTimeoutMs, input: joinNul(findings.map(({ path }) => path)) });
   } catch (error) {
     const known = toGitsyncError(error);
     if (repositoryWide.has(known.kind)) throw known;
     if (findings.length === 1) {
-      failed.push({ path: (findings[0] as Finding).path, why: causeText(known) });
+      failed.push({ path: (findings[0] as Finding).path, why: known.kind === 'timeout' ? 'git (or a filter of it) gave no answer in time' : causeText(known) });
       return;
     }
     const middle = findings.length >> 1;

@@ -2,6 +2,7 @@ import { chmodSync, mkdirSync, openSync, closeSync, renameSync, rmSync, symlinkS
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { rawFromText, type RawPath } from '../../src/core/raw-path.ts';
+import { saveHeld } from '../../src/git/snapshot.ts';
 import { captureOnce, openCapture } from '../helpers/capture.ts';
 import { commitFiles, exists, sh, tempRepo, write } from '../helpers/repos.ts';
 
@@ -139,6 +140,46 @@ describe('capture', () => {
     const report = await captureOnce(root);
     expect(report.failed.map(({ path }) => path)).toEqual(['x.bad']);
     expect(filesAt(root)).toEqual(['.gitattributes', 'a.txt', 'b.txt']);
+  });
+
+  test('a file whose filter hangs does not stop the others', async () => {
+    process.env['GITSYNC_HASH_DEADLINE_MS'] = '1500';
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    write(root, 'b.txt', 'b\n');
+    sh(root, 'config', 'filter.hangs.clean', 'sleep 1000');
+    write(root, '.gitattributes', '*.bad filter=hangs\n');
+    write(root, 'x.bad', 'x\n');
+    try {
+      const report = await captureOnce(root);
+      expect(report.failed).toEqual([{ path: 'x.bad', why: expect.stringContaining('no answer in time') as unknown as string }]);
+      expect(filesAt(root)).toEqual(['.gitattributes', 'a.txt', 'b.txt']);
+    } finally {
+      delete process.env['GITSYNC_HASH_DEADLINE_MS'];
+    }
+  });
+
+  test('a large file that cannot be read does not stop the others, although it may be one that was moved', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n', 'old.bad': 'x'.repeat(100), '.gitattributes': '*.bad filter=broken\n' });
+    sh(root, 'config', 'filter.broken.clean', 'false');
+    sh(root, 'config', 'filter.broken.required', 'true');
+    renameSync(join(root, 'old.bad'), join(root, 'new.bad'));
+    write(root, 'b.txt', 'b\n');
+    const report = await captureOnce(root, { limits: { maxFileSizeBytes: 10, maxBatchBytes: 1_000_000 } });
+    expect(report.held.map(({ path }) => path)).toEqual(['new.bad']);
+    expect(filesAt(root)).toEqual(['.gitattributes', 'a.txt', 'b.txt']);
+  });
+
+  test('a secret that cannot be read does not keep the others from being kept', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    sh(root, 'config', 'filter.broken.clean', 'false');
+    sh(root, 'config', 'filter.broken.required', 'true');
+    write(root, '.gitattributes', '*.env filter=broken\n');
+    for (const name of ['one.env', 'two.netrc', 'three.netrc']) write(root, name, 'secret\n');
+    const { repo } = await openCapture(root);
+    await saveHeld(repo, [...paths('one.env', 'two.netrc', 'three.netrc')]);
+    expect(filesAt(root, 'refs/gitsync/held')).toEqual(['three.netrc', 'two.netrc']);
+    await saveHeld(repo, [...paths('one.env')]);
+    expect(filesAt(root, 'refs/gitsync/held')).toEqual(['three.netrc', 'two.netrc']);
   });
 
   test('names with newlines, quotes, spaces, 255 bytes, not UTF-8, NFC and NFD twins', async () => {
