@@ -31,9 +31,14 @@ async function bringInLeftovers(session: RepoSession): Promise<string | undefine
   return again.kind === 'applied' ? again.commit : undefined;
 }
 
+/** After a longer break than this, the clock may just as well have jumped: nothing is let go before the next upkeep. */
+const longestBreakMs = 8 * upkeepEveryMs;
+
 async function doUpkeep(session: RepoSession, nowMs: number): Promise<void> {
-  if (nowMs - session.own.lastUpkeepMs < upkeepEveryMs) return;
-  await dropOldRefs(session.repo, nowMs - session.config.keepMs);
+  const sinceMs = nowMs - session.own.lastUpkeepMs;
+  // In the future: the clock was set back since.
+  if (sinceMs >= 0 && sinceMs < upkeepEveryMs) return;
+  if (sinceMs >= 0 && sinceMs < longestBreakMs) await dropOldRefs(session.repo, nowMs - session.config.keepMs);
   // With the lock of one that was killed, git would skip its upkeep from then on, without a word.
   await clearStaleLocks(session.repo);
   await packObjects(session.repo);

@@ -5,13 +5,20 @@ import { deleteOwnRef, ownRefs } from './refs.ts';
 /** Our refs that keep former states; each goes when its last commit is older than what we promised. */
 const passingRefs = ['snap', 'rescue', 'held'].map((kind) => `${ownRefs}/${kind}`);
 
-/** Drops our refs to states from before a moment (epoch milliseconds). */
+/** Drops our refs that were last set before a moment (epoch milliseconds). */
 export async function dropOldRefs(repo: Repo, beforeMs: number): Promise<void> {
   const lines = await gitText(repo, ['for-each-ref', '--format=%(committerdate:unix) %(refname)', ...passingRefs]);
   for (const line of lines.split('\n').filter((each) => each !== '')) {
     const [seconds, ref] = [Number(line.slice(0, line.indexOf(' '))), line.slice(line.indexOf(' ') + 1)];
-    if (seconds * 1000 < beforeMs) await deleteOwnRef(repo, ref);
+    // What was rescued yesterday may have been committed long ago.
+    if (seconds * 1000 < beforeMs && (await setAtMs(repo, ref)) < beforeMs) await deleteOwnRef(repo, ref);
   }
+}
+
+/** When a ref was last set, by its reflog; 0 where that is gone. */
+async function setAtMs(repo: Repo, ref: string): Promise<number> {
+  const { stdout } = await git(repo, ['log', '--walk-reflogs', '--max-count=1', '--date=unix', '--format=%gd', ref, '--'], { expect: [0, 128] });
+  return Number(/@\{(\d+)\}/.exec(stdout.toString())?.[1] ?? 0) * 1000;
 }
 
 /** Packs loose objects and small packs; these two tasks never drop an object, reachable or not. */

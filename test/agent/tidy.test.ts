@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, test } from '@jest/globals';
+import { performAction } from '../../src/agent/actions.ts';
+import { performTidy } from '../../src/agent/tidy.ts';
+import { openSession } from '../../src/agent/repo-session.ts';
+import { rawFromText } from '../../src/core/raw-path.ts';
+import { defaultRepoConfig } from '../../src/config/config.ts';
+import { openRepo } from '../../src/git/repository.ts';
+import { setOwnRef } from '../../src/git/refs.ts';
+import { dropOldRefs } from '../../src/git/upkeep.ts';
+import { silentLog } from '../../src/log.ts';
+import { sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
+
+const dayMs = 24 * 60 * 60_000;
+const rescue = 'refs/gitsync/rescue/main/abc';
+
+/** A repository with one commit that rescued it, all of it so many days ago. */
+function makeRescued(days: number): string {
+  const root = tempDir('rescued');
+  const date = `@${Math.floor((Date.now() - days * dayMs) / 1000)} +0000`;
+  const git = (...args: string[]): unknown => execFileSync('git', args, { cwd: root, env: { ...process.env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date } });
+  git('init', '-q', '-b', 'main');
+  git('commit', '-q', '--allow-empty', '-m', 'first');
+  git('update-ref', '--create-reflog', '-m', 'rescued', rescue, 'HEAD');
+  return root;
+}
+
+const refsOf = (root: string): string => sh(root, 'for-each-ref', '--format=%(refname)', 'refs/gitsync');
+
+describe('the upkeep', () => {
+  test('keeps what was rescued a moment ago, however long ago it was committed', async () => {
+    const root = makeRescued(200);
+    const repo = await openRepo(root);
+    await setOwnRef(repo, `${rescue}-again`, sh(root, 'rev-parse', 'HEAD'), 'before origin was rewritten');
+    await dropOldRefs(repo, Date.now() - 90 * dayMs);
+    expect(refsOf(root)).toBe(`${rescue}-again`);
+  });
+
+  /** A repository that rescued something 100 days ago, with the agent's memory of when it was last looked after. */
+  async function tidyAfter(lastUpkeepMs: number): Promise<string> {
+    const root = makeRescued(100);
+    const session = await openSession(defaultRepoConfig(root), silentLog);
+    session.own = { ...session.own, lastUpkeepMs };
+    await performTidy(session);
+    expect(Math.abs(session.own.lastUpkeepMs - Date.now())).toBeLessThan(dayMs / 2);
+    await session.close();
+    return refsOf(root);
+  }
+
+  test('lets go what was kept for longer than promised', async () => {
+    expect(await tidyAfter(Date.now() - 2 * dayMs)).toBe('');
+  });
+
+  test('lets nothing go while it may be that the clock has jumped', async () => {
+    expect(await tidyAfter(Date.now() - 400 * dayMs)).toBe(rescue);
+    expect(await tidyAfter(Date.now() + 400 * dayMs)).toBe(rescue);
+  });
+});
+
+describe('a capture', () => {
+  test('keeps what a person saves where an incoming version waits, on this machine only', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n', 'b.txt': 'b\n' });
+    const session = await openSession(defaultRepoConfig(root), silentLog);
+    session.own = { ...session.own, blocked: [{ path: rawFromText('a.txt'), why: 'permission denied', held: false }] };
+    write(root, 'a.txt', 'mine\n');
+    write(root, 'b.txt', 'bb\n');
+    await performAction(session, { type: 'capture', scan: 'all', overdue: new Set() }, new AbortController().signal);
+    expect(sh(root, 'show', 'HEAD:a.txt')).toBe('a');
+    expect(sh(root, 'show', 'HEAD:b.txt')).toBe('bb');
+    expect(sh(root, 'show', 'refs/gitsync/held:a.txt')).toBe('mine');
+    await session.close();
+  });
+});
