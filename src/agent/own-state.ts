@@ -1,7 +1,9 @@
 /** What the agent remembers of a repository between runs, in `.git/gitsync/state.json`. */
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { existsSync, lstatSync } from 'node:fs';
 import type { RawPath } from '../core/raw-path.ts';
+import type { Belief } from '../git/apply.ts';
+import { replaceDurably } from '../git/durable-file.ts';
 import type { Repo } from '../git/git.ts';
 
 /** A path whose incoming version waits. */
@@ -10,6 +12,8 @@ export interface BlockedPath {
   why: string;
   /** The person's own version is held back: it must not be merged, which would publish it. */
   held: boolean;
+  /** Where it is their deletion that is held back: what they had deleted. Whatever lies there by now was made from that. */
+  deleted?: Belief;
 }
 
 export interface OwnState {
@@ -50,10 +54,9 @@ export async function readOwnState(repo: Repo): Promise<OwnState> {
   }
 }
 
-/** Replaces it in one step. */
+/** Replaces it in one step. On disk before a branch moves: what apply could not put into place would look deleted after a power cut. */
 export async function writeOwnState(repo: Repo, state: OwnState): Promise<void> {
-  await writeFile(`${fileOf(repo)}.new`, `${JSON.stringify(state, null, 2)}\n`, { mode: 0o600 });
-  await rename(`${fileOf(repo)}.new`, fileOf(repo));
+  await replaceDurably(fileOf(repo), `${JSON.stringify(state, null, 2)}\n`);
 }
 
 /** The last change of each file: a pause may come while an action notes something. */

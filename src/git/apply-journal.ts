@@ -5,9 +5,10 @@
  * is over the journal becomes the list of what lies in the trash.
  */
 import { existsSync, linkSync, lstatSync, unlinkSync } from 'node:fs';
-import { mkdir, mkdtemp, open, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises';
 import { absoluteOf, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError } from '../errors.ts';
+import { replaceDurably, syncDirectory } from './durable-file.ts';
 import type { Repo } from './git.ts';
 import type { Entry } from './tree.ts';
 
@@ -114,28 +115,9 @@ export async function makeUpdateDir(repo: Repo): Promise<string> {
   return directory;
 }
 
-/** Flushes a directory's entries to disk. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
 /** Writes the journal so that it survives a power cut, replacing the one before. */
 export async function writeJournal(directory: string, journal: Journal): Promise<void> {
-  const next = `${directory}/${journalName}.new`;
-  const handle = await open(next, 'w', 0o600);
-  try {
-    await handle.writeFile(JSON.stringify(journal));
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(next, `${directory}/${journalName}`);
-  await syncDirectory(directory);
+  await replaceDurably(`${directory}/${journalName}`, JSON.stringify(journal));
 }
 
 /** Reads the journal of an open update, or the list of a closed one's trash. */

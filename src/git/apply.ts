@@ -8,7 +8,7 @@ import type { RawPath } from '../core/raw-path.ts';
 import type { Blocked, Update, UpdateOptions } from './apply-context.ts';
 import { passStep } from './apply-context.ts';
 import { moveBranch, settleIndexes, undoMoves } from './apply-finish.ts';
-import { hasOpenUpdate, makeUpdateDir, removeUpdateDir, stateOf } from './apply-journal.ts';
+import { hasOpenUpdate, makeUpdateDir, removeUpdateDir, stateOf, type Belief } from './apply-journal.ts';
 import { openUpdate, recoverApply } from './apply-recover.ts';
 import { runRounds } from './apply-rounds.ts';
 import type { Repo } from './git.ts';
@@ -22,7 +22,7 @@ import { entriesOf } from './tree.ts';
 
 export { recoverApply } from './apply-recover.ts';
 export { checkTrash, type TrashReport } from './apply-trash.ts';
-export { hasOpenUpdate } from './apply-journal.ts';
+export { hasOpenUpdate, type Belief } from './apply-journal.ts';
 export { listLate } from './late-refs.ts';
 export type { Blocked, UpdateOptions } from './apply-context.ts';
 
@@ -37,6 +37,8 @@ export interface ApplyRequest extends UpdateOptions {
   keep: ReadonlySet<RawPath>;
   /** Paths that were blocked before: their version in `from` is not in the work tree, and is tried again. */
   waiting?: ReadonlySet<RawPath>;
+  /** What those of them were taken to hold that are no news of the person's: the version that they had deleted, say. */
+  known?: ReadonlyMap<RawPath, Belief>;
   /** How unseen edits are merged. */
   rules: readonly ConflictRule[];
 }
@@ -79,7 +81,7 @@ async function runUpdate(repo: Repo, index: PrivateIndex, request: ApplyRequest,
   const journal = { version: 1 as const, ref: request.ref, from: request.from ?? null, to: request.to, stages: [], ops: [], keep: [...request.keep], blocked: [], skipped: { sparse: [], skipWorktree: [], assumeUnchanged: [] }, saved: [] };
   const current = openUpdate(repo, index, request.rules, directory, journal, request);
   try {
-    await expectNothingAt(current, request.waiting ?? new Set());
+    await expectAt(current, request.waiting ?? new Set(), request.known ?? new Map());
     await runRounds(current);
     if ((await moveBranch(current)) === 'moved') {
       await undoMoves(current, await resolveCommit(repo, 'HEAD'));
@@ -103,12 +105,12 @@ async function takeBack(current: Update): Promise<void> {
   if (head !== journal.to || journal.to === journal.from) await undoMoves(current, head);
 }
 
-/** Paths whose version never came into the work tree: whatever lies there now was made by someone else. */
-async function expectNothingAt({ repo, journal, beliefs, original }: Update, waiting: ReadonlySet<RawPath>): Promise<void> {
+/** Paths whose version never came into the work tree: whatever lies there now is what is known of them, or was made by someone else. */
+async function expectAt({ repo, journal, beliefs, original }: Update, waiting: ReadonlySet<RawPath>, known: ReadonlyMap<RawPath, Belief>): Promise<void> {
   if (journal.from === null || waiting.size === 0) return;
   const entries = await entriesOf(repo, journal.from, waiting);
   for (const path of waiting) {
-    beliefs.set(path, { entry: null, at: journal.from });
+    beliefs.set(path, known.get(path) ?? { entry: null, at: journal.from });
     original.set(path, entries.get(path) ?? null);
   }
 }
