@@ -118,7 +118,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
   /** What should not happen must not be the end of the loop: it starts over. */
   const recoverLoop = (error: unknown): void => {
     log.error('The loop stumbled', { error: (error as Error).stack ?? String(error) });
-    if (!closed && mode === 'daemon') timer = setTimeout(() => void reopen(), reopenMs);
+    if (!closed && mode === 'daemon') timer = setTimeout(() => void reopen().catch(recoverLoop), reopenMs);
   };
 
   /** Takes in what an action led to. Until then nothing else may begin. */
@@ -146,7 +146,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       const known = toGitsyncError(error);
       if (known.kind !== unavailable?.kind) log[known.kind === 'locked' ? 'warn' : 'error']('The repository cannot be opened', { error: known.message });
       unavailable = { ...failureOf(error), ...(known.kind === 'not-a-repository' ? { hint: `is a drive not mounted? else: gitsync rm ${config.path}` } : {}) };
-      if (mode === 'daemon' && !closed) timer = setTimeout(() => void open(), reopenMs);
+      if (mode === 'daemon' && !closed) timer = setTimeout(() => void open().catch(recoverLoop), reopenMs);
       options.onChange?.();
       wakeWaiters();
       return;
@@ -158,7 +158,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, fullScanMs: config.fullScanMs };
     const { pausedUntilMs } = session.own;
     state = { ...initialState(settings, [], steadyNow()), pausedUntilMs: steadyFromWall(pausedUntilMs ?? Infinity) };
-    if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen(), state: () => state });
+    if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen().catch(recoverLoop), state: () => state });
     post({ type: 'tick' });
   };
 
@@ -178,8 +178,9 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     triggers = undefined;
     talking.abort();
     await Promise.all(talks);
-    await oldTriggers?.close();
-    await oldSession?.close();
+    const note = (error: unknown): void => log.error('The repository could not be let go of in order', { error: String(error) });
+    await oldTriggers?.close().catch(note);
+    await oldSession?.close().catch(note);
   };
 
   const crons = mode === 'once' ? [] : [
@@ -206,9 +207,13 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       if (event.type === 'network-up') triggers?.wake();
       if (session !== undefined && (event.type === 'pause' || event.type === 'resume')) {
         const until = event.type === 'resume' ? 0 : Number.isFinite(event.untilMs) ? event.untilMs : null;
-        void changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then((own) => {
-          if (session !== undefined) session.own = own;
-        });
+        // It holds until the agent ends, even where the disk is too full to note it.
+        changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then(
+          (own) => {
+            if (session !== undefined) session.own = own;
+          },
+          (error: unknown) => log.warn('The pause could not be noted', { error: String(error) }),
+        );
       }
       post(event);
     },

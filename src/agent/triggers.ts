@@ -125,7 +125,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   const watchSides = (): void => {
     for (const watcher of sideRefs.splice(0)) watcher.close();
     const sides = new Set([...session.targets.values()].flatMap(({ side }) => side ?? []));
-    const tell = (): void => void readSides(repo, session.targets.values()).then((tips) => sink.post({ type: 'sides', tips }));
+    const tell = (): void => void readSides(repo, session.targets.values()).then((tips) => sink.post({ type: 'sides', tips })).catch((error: unknown) => log.debug('A branch cannot be read', { error: String(error) }));
     for (const side of sides) sideRefs.push(watchRef(repo.commonDir, `refs/heads/${side}`, tell));
   };
 

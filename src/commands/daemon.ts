@@ -9,6 +9,8 @@ export async function runDaemon({ configFile, options: { verbose, debug, json } 
   const asked: LogLevel | undefined = debug ? 'debug' : verbose ? 'info' : undefined;
   const settings: { level: LogLevel; json: boolean } = { level: asked ?? 'info', json: json ?? false };
   const log = createLog(settings);
+  // One repository's surprise must not be the end of all the others.
+  process.on('unhandledRejection', (error) => log.error('Something failed that nobody waited for', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) }));
   const systemd = findSystemd(log);
   let reports: SystemdReports | undefined;
   const agent = await startAgent(configFile, log, {

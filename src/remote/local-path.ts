@@ -93,8 +93,12 @@ export function startLocalNotifier(path: string, branch: string, events: Notifie
     if (!(await isUnchanged()) && !isClosed) await lookAnew(isFirst);
     if (!isClosed) timer = setTimeout(() => void check(), presenceCheckMs).unref();
   };
+  /** The kernel gave no watch, say: the next look may be luckier. */
+  const lookLater = (): void => {
+    if (!isClosed) timer = setTimeout(() => void check(), presenceCheckMs).unref();
+  };
   let looking: Promise<void> = Promise.resolve();
-  const check = (isFirst = false): Promise<void> => (looking = looking.then(() => (isClosed ? undefined : look(isFirst))));
+  const check = (isFirst = false): Promise<void> => (looking = looking.then(() => (isClosed ? undefined : look(isFirst))).catch(lookLater));
   void check(true);
   return {
     kind: 'local-path',
