@@ -2,24 +2,19 @@
 import { existsSync } from 'node:fs';
 import { formatProblem } from '../config/config-problem.ts';
 import { toGitsyncError } from '../errors.ts';
-import { gitAnywhere } from '../git/git.ts';
+import { neededGit, readGitVersion } from '../git/git-version.ts';
 import { ask, readConfig, type Context } from './context.ts';
 import { examine, type Finding } from './doctor-repo.ts';
 import { startHint } from './listing.ts';
 import { shortPath } from './status-lines.ts';
 import { findRepos } from './target.ts';
 
-/** The oldest git that has `merge-tree --write-tree`. */
-const oldestGit = [2, 38] as const;
-
 async function checkGit(): Promise<Finding> {
   try {
-    const text = (await gitAnywhere(['version'], '/')).stdout.toString().trim();
-    const [major = 0, minor = 0] = (/(\d+)\.(\d+)/.exec(text) ?? []).slice(1).map(Number);
-    const isNewEnough = major > oldestGit[0] || (major === oldestGit[0] && minor >= oldestGit[1]);
-    return isNewEnough ? { level: 'ok', what: text } : { level: 'fail', what: text, hint: `git ${oldestGit.join('.')} or newer is needed` };
+    const { text, isNewEnough } = await readGitVersion();
+    return isNewEnough ? { level: 'ok', what: text } : { level: 'fail', what: text, hint: `${neededGit} is needed` };
   } catch (error) {
-    return { level: 'fail', what: toGitsyncError(error).message, hint: `install git ${oldestGit.join('.')} or newer` };
+    return { level: 'fail', what: toGitsyncError(error).message, hint: `install ${neededGit}` };
   }
 }
 

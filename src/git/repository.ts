@@ -3,7 +3,9 @@ import { mkdir, readFile, realpath, stat } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { GitsyncError } from '../errors.ts';
 import { silentLog, type Log } from '../log.ts';
+import { shellQuote } from '../core/shell-quote.ts';
 import { gitAnywhere, type Repo } from './git.ts';
+import { requireGit } from './git-version.ts';
 
 /**
  * Opens the work tree at `path`.
@@ -17,12 +19,14 @@ export async function openRepo(path: string, options: { log?: Log; hooks?: boole
   const workTree = await realpath(path);
   // git prints the places of a repository one a line.
   if (workTree.includes('\n')) throw new GitsyncError('not-a-repository', `${path} has a line break in its name.`, { hint: 'rename the directory' });
+  await requireGit();
   const result = await gitAnywhere(
     ['rev-parse', '--path-format=absolute', '--is-inside-work-tree', '--git-dir', '--git-common-dir', '--show-object-format', '--show-toplevel'],
     workTree,
     { expect: [0, 128] },
   );
   const [inside, gitDir, commonDir, format, top] = result.stdout.toString().split('\n');
+  await refuseNewFormats(path, commonDir, result.stderr);
   if (/dubious ownership/.test(result.stderr)) {
     throw new GitsyncError('not-a-repository', `${path} belongs to someone else, and git refuses to work in it.`, { hint: `git config --global --add safe.directory ${path}` });
   }
@@ -38,6 +42,18 @@ export async function openRepo(path: string, options: { log?: Log; hooks?: boole
   const ownDir = `${gitDir}/gitsync`;
   await mkdir(ownDir, { recursive: true, mode: 0o700 });
   return { workTree, gitDir, commonDir, ownDir, oidLength: format === 'sha256' ? 64 : 40, hooks: options.hooks ?? false, log: options.log ?? silentLog };
+}
+
+/** A format of the repository that this git cannot read, or that we cannot: reftable (git 2.45), where HEAD is a file that says nothing. */
+async function refuseNewFormats(path: string, commonDir: string | undefined, stderr: string): Promise<void> {
+  const toFiles = `git -C ${shellQuote(path)} refs migrate --ref-format=files`;
+  const unknown = /unknown repository extensions? found:\s*(\S+)|Expected git repo version <= \d+, found (\d+)/.exec(stderr);
+  if (unknown !== null) {
+    const isReftable = unknown[1]?.toLowerCase() === 'refstorage';
+    throw new GitsyncError('not-a-repository', `${path} was made by a newer git, in a format that this one does not know (${unknown[1] ?? `version ${unknown[2]}`}).`, { hint: isReftable ? `with the newer git: ${toFiles}` : 'update git' });
+  }
+  const head = commonDir === undefined ? '' : await readFile(`${commonDir}/HEAD`, 'utf8').catch(() => '');
+  if (head.startsWith('ref: refs/heads/.invalid')) throw new GitsyncError('not-a-repository', `${path} keeps its refs in a reftable, which gitsync cannot watch.`, { hint: toFiles });
 }
 
 /** A person's unfinished business, during which no branch moves. */
