@@ -118,7 +118,6 @@ export function createFaults(options: FaultOptions): Faults {
       machine.setLine('good');
     },
     async 'full disk'(machine) {
-      if (!machine.ownDisk) return;
       fillDisk(filler(machine));
       await wait(500 + random.below(4_000));
       rmSync(filler(machine), { force: true });
@@ -161,7 +160,7 @@ export function createFaults(options: FaultOptions): Faults {
         await forcePush();
         return fault;
       }
-      if (fault === 'full disk' && !machine.ownDisk) return undefined;
+      if ((fault === 'full disk' && !machine.ownDisk) || (fault === 'clock jump' && !machine.ownClock)) return undefined;
       await (queues.get(machine) as ReturnType<typeof makeQueue>)(async () => {
         note(`${machine.name}: ${fault}`);
         noteInLog(machine, fault);

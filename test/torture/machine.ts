@@ -19,6 +19,8 @@ export interface TortureMachine {
   root: string;
   /** A file system of its own that can be filled up, if there is one. */
   ownDisk: boolean;
+  /** Whether its agent's clock can be set. */
+  ownClock: boolean;
   logFile: string;
   /** The person's own git. */
   git(...args: string[]): GitAnswer;
@@ -105,6 +107,7 @@ export function prepareMachine(options: MachineOptions): TortureMachine {
     home,
     root,
     ownDisk: options.ownDisk,
+    ownClock: options.fakeTime !== undefined,
     logFile,
     git,
     isRunning,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Person } from './person.ts';
 import { pickWeighted } from './random.ts';
 
-const weights = { commit: 5, 'stage and wait': 3, stash: 1, amend: 2, rebase: 2, 'rebase and wait': 2, detach: 1, sync: 2, pause: 1, allow: 2, undo: 1 } as const;
+const weights = { commit: 5, 'stage and wait': 3, stash: 1, amend: 2, rebase: 2, 'rebase and wait': 2, detach: 1, pull: 2, push: 1, sync: 2, pause: 1, allow: 2, undo: 1 } as const;
 
 export type GitAction = keyof typeof weights;
 
@@ -28,8 +28,12 @@ async function insist(person: Person, ...args: string[]): Promise<boolean> {
   return false;
 }
 
-function hasOpenRebase({ machine }: Person): boolean {
-  return ['rebase-merge', 'rebase-apply'].some((name) => existsSync(join(machine.root, '.git', name)));
+function isOpen({ machine }: Person, ...names: string[]): boolean {
+  return names.some((name) => existsSync(join(machine.root, '.git', name)));
+}
+
+function hasOpenRebase(person: Person): boolean {
+  return isOpen(person, 'rebase-merge', 'rebase-apply');
 }
 
 /** Ends what is open and unstages what is staged. */
@@ -38,6 +42,10 @@ export async function finishUp(person: Person): Promise<void> {
   if (hasOpenRebase(person)) {
     ledger.goneAll(machine.name);
     if (!(await insist(person, 'rebase', '--abort'))) await insist(person, 'rebase', '--quit');
+  }
+  if (isOpen(person, 'MERGE_HEAD')) {
+    ledger.goneAll(machine.name);
+    if (!(await insist(person, 'merge', '--abort'))) await insist(person, 'merge', '--quit');
   }
   if (machine.git('symbolic-ref', '-q', 'HEAD').stdout.trim() !== 'refs/heads/main') {
     // Whatever stands in the way of a switch is in the work tree, and stays there.
@@ -73,6 +81,12 @@ export async function actWithGit(person: Person, belongings: Belongings): Promis
     case 'detach':
       if (await insist(person, 'checkout', '-q', '--detach')) await wait(500 + random.below(2_500));
       await finishUp(person);
+      break;
+    case 'pull':
+      await pull(person, random.chance(0.5) ? '--rebase' : '--no-rebase');
+      break;
+    case 'push':
+      await insist(person, 'push', '-q', 'origin', 'main');
       break;
     case 'sync':
       void machine.ask('sync', { paths: [], byHand: true });
@@ -131,4 +145,15 @@ async function rebase(person: Person, sequenceEditor: string): Promise<void> {
   await wait(500 + random.below(2_500));
   const { status } = machine.git('rebase', '--continue');
   if (status !== 0 || hasOpenRebase(person)) await finishUp(person);
+}
+
+/** Where it ends in conflicts, the person looks at the markers for a while and gives up. */
+async function pull(person: Person, how: '--rebase' | '--no-rebase'): Promise<void> {
+  const { machine, ledger, random } = person;
+  ledger.rewrite(machine.name);
+  ledger.goneAll(machine.name);
+  await insist(person, 'pull', '-q', how, 'origin', 'main');
+  if (!hasOpenRebase(person) && !isOpen(person, 'MERGE_HEAD')) return;
+  await wait(500 + random.below(2_500));
+  await finishUp(person);
 }
