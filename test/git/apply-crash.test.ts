@@ -1,27 +1,25 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { recoverApply } from '../../src/git/apply.ts';
 import { openPrivateIndex } from '../../src/git/private-index.ts';
 import { openRepo } from '../../src/git/repository.ts';
-import { read, sh, tempDir, write } from '../helpers/repos.ts';
+import { read, sh, write } from '../helpers/repos.ts';
+import { bundleChild, copyOf } from './kill-at-call.ts';
 import { filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, statusOf } from './apply-fixture.ts';
 
-const child = new URL('apply-child.ts', import.meta.url).pathname;
+let child = '';
+beforeAll(() => {
+  child = bundleChild();
+});
 
 /** Runs the child; returns the step that it killed itself at, or undefined when it came to its end. */
 function runChild(what: 'apply' | 'recover', root: string, from: string, to: string, killAt: number, ...waiting: string[]): string | undefined {
-  const result = spawnSync(process.execPath, ['--import', 'tsx', child, what, root, from, to, String(killAt), ...waiting], { encoding: 'utf8' });
+  const result = spawnSync(process.execPath, [child, what, root, from, to, String(killAt), ...waiting], { encoding: 'utf8' });
   if (result.signal === 'SIGKILL') return result.stdout.trim();
   if (result.status !== 0) throw new Error(`the child failed: ${result.stderr}`);
   return undefined;
-}
-
-function copyOf(root: string): string {
-  const copy = join(tempDir('crash'), 'repo');
-  execFileSync('cp', ['-a', root, copy]);
-  return copy;
 }
 
 async function recover(root: string, onStep?: (step: string) => void): Promise<string> {

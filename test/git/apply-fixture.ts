@@ -1,6 +1,6 @@
 /** A repository, commits to bring into it, and a way to compare work trees with commits. */
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rawFromText, type RawPath } from '../../src/core/raw-path.ts';
 import { applyCommit, type ApplyOutcome, type ApplyRequest } from '../../src/git/apply.ts';
@@ -20,11 +20,13 @@ export function makeCommit(root: string, parent: string | undefined, changes: Re
   const scratch = mkdtempSync(join(sh(root, 'rev-parse', '--absolute-git-dir'), 'test-index-'));
   const env = { GIT_INDEX_FILE: join(scratch, 'index') };
   if (parent !== undefined) gitBytes(root, ['read-tree', parent], '', env);
-  const lines = Object.entries(changes).map(([path, spec]) => {
-    if (spec === null) return `0 ${'0'.repeat(40)}\t${path}\0`;
-    const { mode, content } = typeof spec === 'string' || Buffer.isBuffer(spec) ? { mode: '100644', content: spec } : spec;
-    const oid = mode === '160000' ? String(content) : gitBytes(root, ['hash-object', '-w', '--no-filters', '--stdin'], content).toString().trim();
-    return `${mode} ${oid}\t${path}\0`;
+  const specs = Object.entries(changes).map(([path, spec]) => ({ path, ...(typeof spec === 'string' || Buffer.isBuffer(spec) ? { mode: '100644', content: spec } : (spec ?? { mode: '0', content: '' })) }));
+  const files = specs.filter(({ mode }) => mode !== '0' && mode !== '160000');
+  files.forEach(({ content }, i) => writeFileSync(join(scratch, String(i)), content));
+  const oids = files.length === 0 ? [] : gitBytes(root, ['hash-object', '-w', '--no-filters', '--stdin-paths'], files.map((_, i) => `${join(scratch, String(i))}\n`).join('')).toString().split('\n');
+  const lines = specs.map((spec) => {
+    if (spec.mode === '0') return `0 ${'0'.repeat(40)}\t${spec.path}\0`;
+    return `${spec.mode} ${spec.mode === '160000' ? String(spec.content) : oids[files.indexOf(spec)]}\t${spec.path}\0`;
   });
   gitBytes(root, ['update-index', '-z', '--replace', '--index-info'], Buffer.from(lines.join(''), 'latin1'), env);
   const tree = gitBytes(root, ['write-tree'], '', env).toString().trim();

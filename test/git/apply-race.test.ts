@@ -12,6 +12,8 @@ import { applied, filesOnDisk, makeFixture, type Fixture } from './apply-fixture
 const filesPerUpdate = 50;
 /** Of each kind of editor; the long run (see docs/torture.md) makes 6 000. */
 const trials = Number(process.env['GITSYNC_RACE_TRIALS'] ?? 400);
+/** The first of the seeds, one for each update: a long run can be made in parts. */
+const firstSeed = Number(process.env['GITSYNC_RACE_FIRST'] ?? 0);
 const updatesPerEditor = Math.ceil(trials / filesPerUpdate);
 /** How many updates are kept for the second look; for each it waits until nothing is young any more. */
 const secondLooks = 8;
@@ -72,7 +74,7 @@ describe('an editor that saves while files are replaced', () => {
   test.each(['atomic save', 'in place'])('%s: no save is ever lost', async (kind) => {
     const raced: { fixture: Fixture; saved: string[] }[] = [];
     let unseen = 0;
-    for (let seed = 0; seed < updatesPerEditor; seed += 1) {
+    for (let seed = firstSeed; seed < firstSeed + updatesPerEditor; seed += 1) {
       const result = await race(kind, seed);
       expect(findLost(result.fixture.root, result.saved, true)).toEqual([]);
       if (raced.length < secondLooks) raced.push(result);

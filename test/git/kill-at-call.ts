@@ -56,15 +56,21 @@ export interface Killer {
 /** More than the shared memory of the killer needs. */
 const stateBytes = 8_192;
 
+const source = (name: string): string => join(import.meta.dirname, name);
+
+/** Bundles apply-child.ts, which is to be started many times, into one file; returns its name. */
+export function bundleChild(): string {
+  const program = join(tempDir('child'), 'apply-child.mjs');
+  buildSync({ entryPoints: [source('apply-child.ts')], outfile: program, bundle: true, platform: 'node', format: 'esm', banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" } });
+  return program;
+}
+
 /** Compiles the killer and bundles the program; one for a test file is enough. */
 export function makeKiller(): Killer {
   const directory = tempDir('killer');
-  const [library, program] = [join(directory, 'kill-at-call.so'), join(directory, 'apply-child.mjs')];
-  const source = (name: string): string => join(import.meta.dirname, name);
+  const [library, program] = [join(directory, 'kill-at-call.so'), bundleChild()];
   const compiled = spawnSync(compilerOf() ?? 'cc', ['-shared', '-fPIC', '-o', library, source('kill-at-call.c'), '-ldl', '-lpthread'], { encoding: 'utf8' });
   if (compiled.status !== 0) throw new Error(`kill-at-call.c: ${compiled.stderr}`);
-  // Quick to start: what is tried is what it does afterwards.
-  buildSync({ entryPoints: [source('apply-child.ts')], outfile: program, bundle: true, platform: 'node', format: 'esm', banner: { js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);" } });
 
   return {
     run(args, root, at, victims) {
