@@ -15,6 +15,6 @@ function measure(args: readonly string[]): { wallMs: number; cpuMs: number } {
   return { wallMs: percentile(runs.map(({ wallMs }) => wallMs), 0.5), cpuMs: runs.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / samples };
 }
 
-const programs = ['gitsync.js', 'gitted-client.js', 'gidit.js'].filter((name) => existsSync(dist + name));
+const programs = ['gitsync.js', 'gitted-client.js', 'git-gidit.js', 'git-remote-gidit.js'].filter((name) => existsSync(dist + name));
 const rows = [['node, an empty program', measure(['-e', '0'])] as const, ...programs.map((name) => [`${name} --version`, measure([dist + name, '--version'])] as const)];
 printTable('Starting a program (to reach: well under 100 ms of processor time)', ['program', 'p50, ms', 'processor, ms (mean)'], rows.map(([name, { wallMs, cpuMs }]) => [name, Math.round(wallMs), Math.round(cpuMs)]));

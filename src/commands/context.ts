@@ -1,6 +1,5 @@
 /** What every command needs: its options, the config file, the log, and where answers go. */
 import { existsSync } from 'node:fs';
-import { askAgent } from '../agent/control.ts';
 import { runtimePaths } from '../process/runtime-dir.ts';
 import type { Config } from '../config/config.ts';
 import { findConfigFile, userConfigFile } from '../config/find-config.ts';
@@ -64,6 +63,7 @@ export async function readConfig(context: Context): Promise<Config> {
 
 /** Asks the running agent; undefined when none runs for this config. */
 export async function ask<T>(context: Context, op: string, args: Record<string, unknown> = {}): Promise<T | undefined> {
+  const { askAgent } = await import('../agent/control.ts');
   return (await askAgent(runtimePaths('agent', context.configFile).socket, { op, args }))?.result as T | undefined;
 }
 

@@ -6,7 +6,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
-import { run, startProcess, type StartedProcess } from '../process/run.ts';
+import { startProcess, type StartedProcess } from '../process/long-lived.ts';
+import { run } from '../process/run.ts';
 import type { Context } from './context.ts';
 
 interface Machine {

@@ -5,7 +5,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
-import { run, startProcess, type RunOptions, type RunResult } from '../process/run.ts';
+import { startProcess } from '../process/long-lived.ts';
+import { run, type RunOptions, type RunResult } from '../process/run.ts';
 import { detail } from './report.ts';
 
 const waitSeconds = 1_800;

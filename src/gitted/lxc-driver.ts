@@ -4,8 +4,6 @@ import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run } from '../process/run.ts';
-import { createFromArchive, ensureBase } from './base-image.ts';
-import { withBaseLock } from './base-lock.ts';
 import { bridgeTrouble, ensureBridge } from './bridge.ts';
 import type { Driver, ExecOptions, MachineState } from './driver.ts';
 import { isRoot, lxc, lxcEnvironment, lxcPath, markerOf, removeFiles, wordsOf } from './lxc.ts';
@@ -24,6 +22,7 @@ async function clearPartial(path: string, container: string): Promise<void> {
 
 /** An overlay over the base, else a copy of it, else its archive once more. */
 async function makeFromBase(container: string, distribution: string, release: string): Promise<string> {
+  const { createFromArchive, ensureBase } = await import('./base-image.ts');
   const base = await ensureBase(distribution, release);
   const overlay = await lxc('copy', ['-n', base.container, '-N', container, '-B', 'overlay', '-s'], { expect: [0, 1] });
   if (overlay.exitCode === 0) return 'an overlay';
@@ -66,7 +65,7 @@ export function lxcDriver(container: string, type: { distribution: string; relea
     async start() {
       if ((await state()) === 'running') return;
       // Two at once would take each other's bridge down again.
-      if (isRoot() && bridgeTrouble() !== undefined) await withBaseLock(await lxcPath(), ensureBridge);
+      if (isRoot() && bridgeTrouble() !== undefined) await (await import('./base-lock.ts')).withBaseLock(await lxcPath(), ensureBridge);
       const result = await lxc('start', ['-n', container, '-d'], { expect: [0, 1], timeoutMs: 60_000 });
       if (result.exitCode !== 0) {
         const loud = await lxc('start', ['-n', container, '-F', '-l', 'ERROR', '-o', '/dev/stderr'], { expect: [0, 1], timeoutMs: 20_000 }).catch(() => result);

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { ArchivedFile } from './tar.ts';
 
-/** path -> [mode, content in base64] */
-declare const __GITTED_PROFILES__: Record<string, [number, string]> | undefined;
+/** JSON: path -> [mode, content in base64] */
+declare const __GITTED_PROFILES__: string | undefined;
 
 function readSource(): ArchivedFile[] {
   const root = new URL('../../sysconf', import.meta.url).pathname;
@@ -18,7 +18,7 @@ let all: ArchivedFile[] | undefined;
 
 /** Every file of every profile; paths begin with the profile's name. */
 export function profileFiles(): readonly ArchivedFile[] {
-  all ??= typeof __GITTED_PROFILES__ === 'undefined' ? readSource() : Object.entries(__GITTED_PROFILES__).map(([path, [mode, text]]) => ({ path, mode, content: Buffer.from(text, 'base64') }));
+  all ??= typeof __GITTED_PROFILES__ === 'undefined' ? readSource() : Object.entries(JSON.parse(__GITTED_PROFILES__) as Record<string, [number, string]>).map(([path, [mode, text]]) => ({ path, mode, content: Buffer.from(text, 'base64') }));
   return all;
 }
 

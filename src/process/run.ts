@@ -1,8 +1,7 @@
 /**
- * The only place that starts programs: argument arrays, no shell, own process
+ * Programs that run to their end: argument arrays, no shell, own process
  * group, a deadline that output extends, TERM then KILL to the whole group.
  */
-import { execa } from 'execa';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, existsSync, openSync } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -32,9 +31,10 @@ export interface RunResult {
   ms: number;
 }
 
-const killDelayMs = 3_000;
+/** From the polite request to end until the end. */
+export const killDelayMs = 3_000;
 
-function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
     // The child leads its own group, so its helpers (ssh, remote-ext, hooks) go too.
@@ -141,67 +141,6 @@ function explainNotStarted(file: string, cwd: string | undefined, cause: unknown
   return new GitsyncError('failed', `${file} could not be started${cwd === undefined ? '' : ` in ${cwd}`}.`, { cause });
 }
 
-export interface StartOptions {
-  cwd?: string;
-  /** The complete environment; nothing is inherited beside it. Default: this process's. */
-  env?: Record<string, string | undefined>;
-  /** Written to standard input at once; standard input stays open until `close`. */
-  input?: string;
-  /** Called with every line of standard output, without its newline. */
-  onLine(line: string): void;
-}
-
-/** A program that runs for as long as we want it to. */
-export interface StartedProcess {
-  /** Undefined when it could not be started. */
-  readonly pid: number | undefined;
-  /** Settles when the program has ended, however it did; never rejects. No exit code: killed, or not started. */
-  readonly ended: Promise<{ exitCode: number | undefined; stderr: string }>;
-  /** Ends it and its group: end of input first, then TERM, then KILL. */
-  close(): Promise<void>;
-}
-
-const keptStderrSize = 8_192;
-const longestLine = 65_536;
-const closeDelayMs = 1_000;
-
-/** Starts a program whose lines are read as they come. It sees the end of its input when this process dies. */
-export function startProcess(file: string, args: readonly string[], options: StartOptions): StartedProcess {
-  const child = execa(file, args, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),
-    stdin: 'pipe',
-    buffer: false,
-    reject: false,
-    detached: true,
-  });
-  let stderr = '';
-  let rest = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-keptStderrSize)));
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-    const lines = (rest + text).split('\n');
-    // A line without an end must not fill our memory.
-    rest = (lines.pop() ?? '').slice(0, longestLine);
-    lines.forEach((line) => options.onLine(line));
-  });
-  child.stdin?.on('error', () => undefined); // it may end before it has read everything
-  if (options.input !== undefined) child.stdin?.write(options.input);
-  const ended = child.then(({ exitCode, shortMessage }) => ({ exitCode, stderr: child.pid === undefined ? (shortMessage ?? '') : stderr }));
-  return {
-    pid: child.pid,
-    ended,
-    async close() {
-      child.stdin?.end();
-      const timers = [
-        setTimeout(() => signalGroup(child.pid, 'SIGTERM'), closeDelayMs),
-        setTimeout(() => signalGroup(child.pid, 'SIGKILL'), closeDelayMs + killDelayMs),
-      ];
-      await ended;
-      timers.forEach(clearTimeout);
-    },
-  };
-}
-
 export interface AttachOptions {
   cwd?: string;
   /** The complete environment; nothing is inherited beside it. Default: this process's. */
@@ -216,6 +155,7 @@ export interface AttachOptions {
  * @throws GitsyncError `failed` when it could not be started or was killed.
  */
 export async function runAttached(file: string, args: readonly string[], options: AttachOptions = {}): Promise<number> {
+  const { execa } = await import('execa');
   const child = execa(file, args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: options.env, extendEnv: false }),

@@ -3,7 +3,7 @@ import { closeSync, existsSync, statSync } from 'node:fs';
 import { backoffMs } from '../core/backoff.ts';
 import type { Log } from '../log.ts';
 import { lxc } from '../gitted/lxc.ts';
-import { startProcess, type StartedProcess } from '../process/run.ts';
+import { startProcess, type StartedProcess } from '../process/long-lived.ts';
 import { openConfined } from '../watch/confined-directory.ts';
 import { watchConfined, type ConfinedWatcher } from '../watch/confined-watcher.ts';
 import type { Container } from './container.ts';

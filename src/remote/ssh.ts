@@ -7,7 +7,7 @@ import type { Repo } from '../git/git.ts';
 import { sshCommandOf } from '../git/ssh-command.ts';
 import type { Log } from '../log.ts';
 import { gitEnvironment } from '../process/env.ts';
-import { startProcess, type StartedProcess } from '../process/run.ts';
+import { startProcess, type StartedProcess } from '../process/long-lived.ts';
 import type { Notifier, NotifierEvents } from './notifier.ts';
 import { watchCommand, watchScript, watchWord } from './watch-script.ts';
 

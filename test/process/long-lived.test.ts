@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { startProcess } from '../../src/process/run.ts';
+import { startProcess } from '../../src/process/long-lived.ts';
 import { converge } from '../helpers/converge.ts';
 import { tempDir } from '../helpers/repos.ts';
 
