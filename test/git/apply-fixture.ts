@@ -7,7 +7,7 @@ import { applyCommit, type ApplyOutcome, type ApplyRequest } from '../../src/git
 import type { Repo } from '../../src/git/git.ts';
 import { openPrivateIndex, type PrivateIndex } from '../../src/git/private-index.ts';
 import { openRepo } from '../../src/git/repository.ts';
-import { sh, tempRepo } from '../helpers/repos.ts';
+import { sh, tempDir, tempRepo } from '../helpers/repos.ts';
 
 export type FileSpec = string | Buffer | { mode: '100755' | '120000' | '160000'; content: string };
 
@@ -22,15 +22,17 @@ export function makeCommit(root: string, parent: string | undefined, changes: Re
   if (parent !== undefined) gitBytes(root, ['read-tree', parent], '', env);
   const specs = Object.entries(changes).map(([path, spec]) => ({ path, ...(typeof spec === 'string' || Buffer.isBuffer(spec) ? { mode: '100644', content: spec } : (spec ?? { mode: '0', content: '' })) }));
   const files = specs.filter(({ mode }) => mode !== '0' && mode !== '160000');
-  files.forEach(({ content }, i) => writeFileSync(join(scratch, String(i)), content));
-  const oids = files.length === 0 ? [] : gitBytes(root, ['hash-object', '-w', '--no-filters', '--stdin-paths'], files.map((_, i) => `${join(scratch, String(i))}\n`).join('')).toString().split('\n');
+  // Not beside the repository, whose disk may be a small one.
+  const contents = tempDir('contents');
+  files.forEach(({ content }, i) => writeFileSync(join(contents, String(i)), content));
+  const oids = files.length === 0 ? [] : gitBytes(root, ['hash-object', '-w', '--no-filters', '--stdin-paths'], files.map((_, i) => `${join(contents, String(i))}\n`).join('')).toString().split('\n');
   const lines = specs.map((spec) => {
     if (spec.mode === '0') return `0 ${'0'.repeat(40)}\t${spec.path}\0`;
     return `${spec.mode} ${spec.mode === '160000' ? String(spec.content) : oids[files.indexOf(spec)]}\t${spec.path}\0`;
   });
   gitBytes(root, ['update-index', '-z', '--replace', '--index-info'], Buffer.from(lines.join(''), 'latin1'), env);
   const tree = gitBytes(root, ['write-tree'], '', env).toString().trim();
-  rmSync(scratch, { recursive: true });
+  for (const directory of [scratch, contents]) rmSync(directory, { recursive: true });
   return gitBytes(root, ['commit-tree', tree, ...(parent === undefined ? [] : ['-p', parent])], 'change\n').toString().trim();
 }
 
