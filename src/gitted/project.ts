@@ -23,10 +23,10 @@ export async function findProject(cwd: string): Promise<Project> {
     const result = await gitAnywhere(['rev-parse', '--path-format=absolute', ...words], cwd, { env, expect: [0, 128] });
     return result.exitCode === 0 ? result.stdout.toString('utf8').trim() : '';
   };
-  const common = await ask('--git-common-dir');
+  const [common, topLevel] = await Promise.all([ask('--git-common-dir'), ask('--show-toplevel')]);
   if (common === '') throw new GitsyncError('not-a-repository', `${cwd} is not in a git repository.`, { hint: 'git init' });
   // Git runs remote helpers without telling where the work tree is; beside .git is where it nearly always is.
-  const workTree = (await ask('--show-toplevel')) || (common.endsWith('/.git') ? common.slice(0, -'/.git'.length) : '');
+  const workTree = topLevel || (common.endsWith('/.git') ? common.slice(0, -'/.git'.length) : '');
   const sysconf = layouts.find((folder) => existsSync(join(workTree, folder, 'actual'))) ?? 'sysconf';
   return { gitDir: common, workTree, sysconf };
 }

@@ -6,14 +6,19 @@
 list_bindings() {
 	encode_slashes "$1"
 	branch_file=$encoded
+	listed=$newline
 	for directory in "$etc/sync" "$GITTED_ROOT/etc/glxc/sync"; do
 		for file in "$directory/$branch_file".*.conf "$directory/$branch_file".*.export "$directory/$branch_file".*.import; do
 			[ -f "$file" ] || continue
 			name=${file##*/}
 			name=${name#"$branch_file".}
-			printf '%s\n' "${name%.*}"
+			name=${name%.*}
+			# Once, although the simple kind has two files.
+			case $listed in *"$newline$name$newline"*) continue ;; esac
+			listed=$listed$name$newline
+			printf '%s\n' "$name"
 		done
-	done | sort -u
+	done
 }
 
 # Branches that have bindings.
@@ -26,7 +31,7 @@ list_bound_branches() {
 		*%2f*) printf '%s\n' "$name" | sed 's,%2f,/,g' ;;
 		*) printf '%s\n' "$name" ;;
 		esac
-	done | sort -u
+	done
 }
 
 # load_binding BRANCH NAME: sets binding_*, GITTED_ENGINE, GITTED_DATA_PATH and what the file sets.

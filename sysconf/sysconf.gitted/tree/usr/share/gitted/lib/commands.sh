@@ -62,7 +62,8 @@ serve_push() {
 
 # Another machine may have got this name meanwhile.
 check_id() {
-	[ "$(cat "$etc/id" 2>/dev/null)" = "$1" ] || fail "This machine belongs to another repository (/etc/gitted/id)."
+	read_line "$etc/id"
+	[ "$line" = "$1" ] || fail "This machine belongs to another repository (/etc/gitted/id)."
 }
 
 # Runs git with its own standard output; framed input tells the end of data from the end of the other side.
@@ -85,7 +86,8 @@ settle_push() {
 export_all() {
 	{
 		list_bound_branches
-		cat "$var/branch" 2>/dev/null || :
+		read_line "$var/branch"
+		[ "$line" = "" ] || printf '%s\n' "$line"
 	} | sort -u >"$var/branches"
 	while read -r bound; do
 		newer=''
@@ -97,7 +99,6 @@ export_all() {
 # The hook of receive-pack: standard input has one line OLD NEW REF for each ref.
 command_pre_receive() {
 	take_lock nowait "push"
-	cat >"$var/updates"
 	read_push_options
 	chosen=''
 	while read -r old new ref; do
@@ -105,21 +106,22 @@ command_pre_receive() {
 		refs/heads/*) check_branch "${ref#refs/heads/}" "$old" "$new" ;;
 		refs/gitted/*) fail "$ref is gitted's own; it cannot be pushed to." ;;
 		esac
-	done <"$var/updates"
+	done
 	[ "$chosen" != "" ] || return 0
 	# shellcheck disable=SC2086
 	set -- $chosen
 	branch=$1
 	import_branch "$1" "$2" "$3" || exit 1
 	if [ ! -f "$var/branch" ]; then
-		printf '%s\n' "$1" | write_file "$var/branch"
+		write_line "$var/branch" "$1"
 		git_outside symbolic-ref HEAD "refs/heads/$1"
 	fi
 }
 
 # Only the branch that this machine runs is imported; others are kept as they are.
 check_branch() {
-	running=$(cat "$var/branch" 2>/dev/null || :)
+	read_line "$var/branch"
+	running=$line
 	bound=$(list_bindings "$1")
 	if [ "$bound" = "" ] && [ "$running" != "$1" ]; then
 		[ "$running" = "" ] && [ "$3" != "$null_id" ] && [ "$(find_sysconf "$3")" != "" ] || return 0

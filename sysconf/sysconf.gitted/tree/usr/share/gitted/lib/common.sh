@@ -44,16 +44,30 @@ fail() {
 	exit 1
 }
 
-# Seconds with one decimal since the given `now`.
+# Sets `moment` to a clock's tenths of a second.
 now() {
-	# Where date knows no fractions, it says N for them.
-	moment=$(date +%s%N)
-	case $moment in *N) moment=${moment%N}000000000 ;; esac
-	printf '%s' "$moment"
+	moment=''
+	{ read -r moment rest </proc/uptime; } 2>/dev/null || :
+	case $moment in
+	*.?*)
+		rest=${moment#*.}
+		moment=${moment%%.*}${rest%"${rest#?}"}
+		moment=${moment#0}
+		;;
+	*) moment=$(date +%s)0 ;;
+	esac
 }
+
+# Sets `seconds` to the time since a moment, for people.
 seconds_since() {
-	tenths=$((($(now) - $1) / 100000000))
-	printf '%s.%s s' $((tenths / 10)) $((tenths % 10))
+	now
+	seconds="$(((moment - $1) / 10)).$(((moment - $1) % 10)) s"
+}
+
+# read_line FILE: sets `line` to its first line, '' where there is none. (To start cat for it takes longer.)
+read_line() {
+	line=''
+	[ ! -r "$1" ] || IFS= read -r line <"$1" || :
 }
 
 # encode_slashes TEXT: sets `encoded`, the form in which a branch is part of a file's name.
@@ -65,11 +79,6 @@ encode_slashes() {
 		*) return 0 ;;
 		esac
 	done
-}
-
-# 1 file, 2 files
-count_of() {
-	if [ "$1" -eq 1 ]; then printf '1 %s' "$2"; else printf '%s %ss' "$1" "$2"; fi
 }
 
 # The repository, with the settings that make it safe to take what comes.
@@ -88,6 +97,8 @@ ensure_repository() {
 	git config transfer.fsckObjects true
 	git config transfer.hideRefs refs/gitted/before
 	git config gc.auto 0
+	# One flush for all objects of a push, in place of one for each.
+	git config core.fsyncMethod batch
 	git config core.compression 1
 	git config pack.compression 1
 	git config pack.window 0
@@ -100,6 +111,12 @@ ensure_repository() {
 # Writes a file so that a crash leaves the old or the new content.
 write_file() {
 	cat >"$1.new" || return 1
+	mv -f "$1.new" "$1"
+}
+
+# write_line FILE TEXT: the same for one line.
+write_line() {
+	printf '%s\n' "$2" >"$1.new" || return 1
 	mv -f "$1.new" "$1"
 }
 

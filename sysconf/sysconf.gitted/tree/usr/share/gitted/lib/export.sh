@@ -13,17 +13,20 @@ export_binding() {
 		rm -f "$binding_dir/token"
 		exit 0
 	fi
-	if [ "$token" != "" ] && [ "$old" != "" ] && [ "$token" = "$(cat "$binding_dir/token" 2>/dev/null)" ]; then
+	read_line "$binding_dir/token"
+	if [ "$token" != "" ] && [ "$old" != "" ] && [ "$token" = "$line" ]; then
 		exit 0
 	fi
-	started=$(now)
+	now
+	started=$moment
 	fill_live || fail "$binding_name could not be exported; the branch and the live state are as they were."
 	check_directory "$live" "$GITTED_DATA_PATH" || fail "$binding_name was not exported: names like these do not leave the container."
 	tree=$(hash_live)
 	what=unchanged
 	if [ "$tree" != "$old" ]; then
 		what=$(describe_changes "${old:-$empty_tree}" "$tree")
-		say "$GITTED_DATA_PATH: $what changed ($(seconds_since "$started"))"
+		seconds_since "$started"
+		say "$GITTED_DATA_PATH: $what changed ($seconds)"
 	fi
 	printf '%s\t%s\t%s\t%s\n' "$binding_name" "$GITTED_DATA_PATH" "$tree" "$what" >>"$var/exported"
 }
@@ -86,7 +89,8 @@ commit_export() {
 	message="$paths: $what changed in $machine"
 	if [ "$exported_commit" = "" ] && [ "$2" = push ]; then
 		# The branch comes with this push; what was here before it is kept for undo.
-		git update-ref "refs/gitted/before/$(next_before)" "$(git commit-tree -m "$message, before the first push" "$3")"
+		next_before
+		git update-ref "refs/gitted/before/$next" "$(git commit-tree -m "$message, before the first push" "$3")"
 		return 0
 	fi
 	# shellcheck disable=SC2086
@@ -107,7 +111,17 @@ settle_export() {
 	done <"$var/exported"
 }
 
+# Sets `next` to the name of the next state to keep for undo, and `next_count` to how many there are, which $var/before lists.
 next_before() {
-	last=$(git for-each-ref --format='%(refname:lstrip=3)' refs/gitted/before | sort -n | tail -n 1)
-	printf '%08d' $((${last:+$(printf '%s' "$last" | sed 's/^0*//')} + 1))
+	git for-each-ref --format='%(refname)' refs/gitted/before >"$var/before"
+	last=refs/gitted/before/0
+	next_count=0
+	while read -r kept; do
+		last=$kept
+		next_count=$((next_count + 1))
+	done <"$var/before"
+	last=${last##*/}
+	# What begins with a zero would be octal.
+	while [ "$last" != "${last#0?}" ]; do last=${last#0}; done
+	next=$(printf '%08d' $((last + 1)))
 }

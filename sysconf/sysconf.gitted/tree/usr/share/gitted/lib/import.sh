@@ -4,7 +4,8 @@
 
 # import_branch BRANCH OLD NEW: returns 1 when nothing was changed.
 import_branch() {
-	import_started=$(now)
+	now
+	import_started=$moment
 	run_hooks pre-import
 	journal_begin "$1" "$2" "$3" || fail "The journal $journal cannot be written; nothing was changed."
 	rm -f "$var/plan"
@@ -16,7 +17,9 @@ import_branch() {
 	commit_all "$1" || return 1
 	create_missing "$1"
 	run_hooks post-import
-	[ ! -s "$var/plan" ] || say "imported in $(seconds_since "$import_started")"
+	[ -s "$var/plan" ] || return 0
+	seconds_since "$import_started"
+	say "imported in $seconds"
 }
 
 # What a crash after the commit point needs. (A full disk is found here at the latest.)
@@ -79,7 +82,8 @@ each_planned() {
 
 # The token of the state that was exported when this push began.
 load_token() {
-	GITTED_TOKEN=$(cat "$binding_dir/token" 2>/dev/null || :)
+	read_line "$binding_dir/token"
+	GITTED_TOKEN=$line
 	export GITTED_TOKEN
 }
 
@@ -111,12 +115,8 @@ stage_binding() {
 list_changes() {
 	[ "$state" != "$empty_tree" ] || return 1
 	git diff-tree -r --no-renames --name-status "$state" "$wanted" >"$binding_dir/changed" || return 1
-	! grep -q '	"' "$binding_dir/changed" || return 1
-	{
-		sed -n 's/^[AMT]	//p' "$binding_dir/changed"
-		git ls-tree -r --name-only "$wanted" manifest.tsv sequences.tsv counters.tsv schema/
-	} | sort -u | tr '\n' '\0' >"$binding_dir/changed.out" || return 1
-	sed -i 's/^T/M/' "$binding_dir/changed"
+	perl "$GITTED_LIB/changed.pl" "$binding_dir/changed" "$binding_dir/changed.out" || return 1
+	git ls-tree -r -z --name-only "$wanted" manifest.tsv sequences.tsv counters.tsv schema/ >>"$binding_dir/changed.out"
 }
 
 verify_binding() {
@@ -234,7 +234,7 @@ create_missing() {
 			handler create >"$var/create.said" 2>&1 || code=$?
 			[ $code -ne 2 ] || exit 0
 			[ $code -eq 0 ] && fill_live && tree=$(hash_live) || fail "$(cat "$var/create.said")"
-			printf '%s\n' "$tree" | write_file "$binding_dir/empty"
+			write_line "$binding_dir/empty" "$tree"
 			git update-ref "$state_ref" "$tree"
 			[ ! -f "$binding_dir/token.next" ] || mv -f "$binding_dir/token.next" "$binding_dir/token"
 			say "$GITTED_DATA_PATH: made, empty"
@@ -245,24 +245,23 @@ create_missing() {
 # keep_before OLD: the state before this import, for undo. The last twenty are kept.
 keep_before() {
 	[ "$1" != "$null_id" ] && [ -s "$var/plan" ] || return 0
-	git_outside update-ref "refs/gitted/before/$(next_before)" "$1"
-	git for-each-ref --format='%(refname)' refs/gitted/before | sort | head -n -20 | while read -r ref; do git_outside update-ref -d "$ref"; done
+	next_before
+	{
+		printf 'create refs/gitted/before/%s %s\n' "$next" "$1"
+		surplus=$((next_count - 19))
+		while [ $surplus -gt 0 ] && read -r kept; do
+			printf 'delete %s\n' "$kept"
+			surplus=$((surplus - 1))
+		done <"$var/before"
+	} >"$var/before.updates"
+	git_outside update-ref --stdin <"$var/before.updates"
 }
 
 # keep_objects NEW: brings the pushed objects in for good, so that a crash after the commit
 # point can still move the branch to them.
 keep_objects() {
 	if [ -n "${GIT_QUARANTINE_PATH:-}" ]; then
-		(
-			cd "$GIT_QUARANTINE_PATH" || exit 1
-			find . -type f ! -name '*.keep' >"$var/objects" || exit 1
-			# A link takes no space and is there at once; half a copy would be taken for the object.
-			while read -r file; do
-				kept=$GIT_DIR/objects/$file
-				[ ! -f "$kept" ] || continue
-				mkdir -p "${kept%/*}" && { ln "$file" "$kept" 2>/dev/null || { cp -p "$file" "$kept.new" && mv -f "$kept.new" "$kept"; }; } || exit 1
-			done <"$var/objects"
-		) || return 1
+		perl "$GITTED_LIB/keep-objects.pl" "$GIT_QUARANTINE_PATH" "$GIT_DIR/objects" || return 1
 	fi
 	git_outside update-ref refs/gitted/pending "$1"
 }

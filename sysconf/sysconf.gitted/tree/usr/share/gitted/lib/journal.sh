@@ -6,7 +6,7 @@
 #   committed NAME
 
 journal_begin() {
-	printf 'import %s %s %s\n' "$1" "$2" "$3" | write_file "$journal" || return 1
+	write_line "$journal" "import $1 $2 $3" || return 1
 	sync "$journal" "$var" 2>/dev/null || sync
 }
 

@@ -110,6 +110,8 @@ sub read_manifest {
             @place{@columns} = 0 .. $#columns;
             $t{width} = @columns;
             $t{places} = $t{key} eq '-' ? undef : [map { $place{$_} // -1 } split /,/, $t{key}];
+            # As many fields as it takes to have the key, and the rest as one.
+            $t{reach} = 2 + (sort { $b <=> $a } @{ $t{places} // [0] })[0];
             complain("$at: a column of the key is not among the columns, expected one of $t{columns}") if $t{places} && grep { $_ < 0 } @{ $t{places} };
             $t{label} = label_of(@t{qw(schema name)});
             $m{tables}{ $t{path} } = \%t;

@@ -24,9 +24,9 @@ provision() {
 	GIT_INDEX_FILE=$var/sysconf.index git read-tree "$wanted" || return 1
 	GIT_INDEX_FILE=$var/sysconf.index git --work-tree="$sysconf_dir.new" checkout-index -a -f --prefix="$sysconf_dir.new/" || return 1
 	rm -f "$var/sysconf.index"
-	printf '%s\n' "$sysconf_path" | write_file "$var/sysconf.path" || return 1
+	write_line "$var/sysconf.path" "$sysconf_path" || return 1
 	swap_sysconf "$sysconf_dir.new" || return 1
-	printf '%s\n' "$wanted" | write_file "$var/provision.wanted" || return 1
+	write_line "$var/provision.wanted" "$wanted" || return 1
 	run_sysconf
 }
 
@@ -73,7 +73,8 @@ export_sysconf() {
 	look_up_ref $sysconf_state
 	old=$looked_up
 	[ "$old" != "" ] && [ -d "$sysconf_dir" ] && [ -f "$var/sysconf.path" ] || return 0
-	[ "$1" = "$(cat "$var/branch" 2>/dev/null)" ] || return 0
+	read_line "$var/branch"
+	[ "$1" = "$line" ] || return 0
 	sysconf_token >"$var/sysconf.token.next"
 	! cmp -s "$var/sysconf.token.next" "$var/sysconf.token" || return 0
 	GITTED_ALLOW_LINKS=1 check_directory "$sysconf_dir" sysconf || return 0

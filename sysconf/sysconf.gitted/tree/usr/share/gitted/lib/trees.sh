@@ -68,9 +68,9 @@ graft() {
 # What differs between two trees, for people: `3 tables`, `1 file`.
 describe_changes() {
 	git diff-tree -r --name-only --no-renames "$1" "$2" >"$var/changes"
-	if grep -qv '^data/' "$var/changes"; then
-		count_of "$(wc -l <"$var/changes")" file
-	else
-		count_of "$(cut -d/ -f2 "$var/changes" | sort -u | wc -l)" table
-	fi
+	awk -F / '
+		$1 != "data" || NF < 2 { other = 1 }
+		!($2 in tables) { tables[$2]; n++ }
+		END { n = other ? NR : n + 0; what = other ? "file" : "table"; printf "%d %s%s", n, what, n == 1 ? "" : "s" }
+	' "$var/changes"
 }

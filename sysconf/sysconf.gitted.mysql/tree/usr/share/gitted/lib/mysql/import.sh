@@ -11,12 +11,15 @@
 # shellcheck disable=SC1091
 . "$sql/old-layout.sh"
 
+# SQL for how many databases of ours there are.
+ours="(SELECT count(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME IN ($(literal "$shadow"), $(literal "$old")))"
+
+# $1: how many databases of ours there are, where that is known
 verb_rollback() {
 	if [ -e "$stage/swapping" ] && ! [ -e "$stage/swapped" ]; then
 		if has_tables "$shadow"; then restore; else finish_swap; fi
 	fi
-	if exists "$shadow"; then run_client -e "DROP DATABASE $(quoted "$shadow");"; fi
-	if exists "$old"; then run_client -e "DROP DATABASE $(quoted "$old");"; fi
+	if [ "${1:-$(run_client -e "SELECT $ours;")}" != 0 ]; then run_client -e "DROP DATABASE IF EXISTS $(quoted "$shadow"); DROP DATABASE IF EXISTS $(quoted "$old");"; fi
 	if [ -s "$stage/mark" ]; then run_client -e "DELETE FROM gitted_journal.done WHERE mark = '$(cat "$stage/mark")';" 2>/dev/null || :; fi
 	rm -rf "$stage"
 }
@@ -54,6 +57,7 @@ run_dump() {
 
 # A warning of LOAD DATA is an error of the file that was being read. $1: what the client printed
 check_warnings() {
+	grep -q -E '^(Warning|Error)	' "$1" || return 0
 	perl -we '
 		my ($stage, $file) = @ARGV;
 		my ($at, $bad) = ("");
@@ -77,20 +81,25 @@ check_warnings() {
 
 verb_stage() {
 	dir=$1
-	verb_rollback
+	# Each start of the client takes longer than what it asks.
+	answer=$(run_client -e "SELECT (SELECT count(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = $(literal "$database")), $ours, VERSION();") || exit 1
+	# shellcheck disable=SC2086 # three words
+	set -- $answer
+	there=$1
+	server=$3
+	verb_rollback "$2"
 	mkdir -p "$stage"
 	if is_old_layout; then
 		stage_old_layout
 		return
 	fi
-	server=$(run_client -e "SELECT VERSION();")
 	status=0
 	"$lib/gitted-rows" plan "$dir" "${GITTED_OLD_DIR:-}" "${GITTED_CHANGED:-}" "$stage" mysql "$(say "$server" | sed 's/^\([0-9]*\.[0-9]*\).*/\1/')" tsv || status=$?
 	if [ "$status" != 0 ]; then
 		rm -rf "$stage"
 		exit "$status"
 	fi
-	if exists; then
+	if [ "$there" = 1 ]; then
 		token_of "$database" >"$stage/base"
 		if [ -n "${GITTED_TOKEN:-}" ] && [ "$GITTED_TOKEN" != "$(cat "$stage/base")" ]; then look_again; fi
 		# Never exported, so nobody knows what would be lost.
@@ -144,7 +153,7 @@ count_losses() {
 	awk -F '\t' '$9 > 10 { print $2, $4, $9 }' "$stage/touched" | while read -r path name lost; do
 		run_client -e "SELECT '$path', count(*), $lost FROM $(quoted "$database").$(quoted "$(perl -e 'print pack "H*", shift' "$name")");" || exit 1
 	done >"$stage/answer"
-	"$lib/gitted-rows" losses "$dir" "$stage/answer"
+	[ ! -s "$stage/answer" ] || "$lib/gitted-rows" losses "$dir" "$stage/answer"
 }
 
 load_shadow() {
@@ -180,6 +189,7 @@ load_shadow() {
 # $1: the database, $2: the counters that are right already
 set_counters() {
 	perl "$sql/counters.pl" "$dir/counters.tsv" "$2" >"$stage/counters.sql" || exit 1
+	[ -s "$stage/counters.sql" ] || return 0
 	run_client "$1" <"$stage/counters.sql" >"$stage/echo" 2>"$stage/error" || {
 		explain "$(grep '^counters' "$stage/echo" | tail -n 1)" "$(cat "$stage/error")"
 		exit 1
@@ -262,11 +272,14 @@ verb_commit() {
 	case $(cat "$stage/kind" 2>/dev/null) in
 	same) ;;
 	rows)
-		if ! [ -s "$stage/mark" ]; then
+		done=0
+		if [ -s "$stage/mark" ]; then
+			done=$(run_client -e "SELECT count(*) FROM gitted_journal.done WHERE mark = '$(cat "$stage/mark")';")
+		else
 			run_client -e "CREATE DATABASE IF NOT EXISTS gitted_journal; CREATE TABLE IF NOT EXISTS gitted_journal.done (mark CHAR(32) PRIMARY KEY) ENGINE=InnoDB;"
 			perl -e 'open R, "<", "/dev/urandom"; read R, $b, 16; print unpack "H*", $b' >"$stage/mark"
 		fi
-		if [ "$(run_client -e "SELECT count(*) FROM gitted_journal.done WHERE mark = '$(cat "$stage/mark")';")" = 0 ]; then run_rows COMMIT; fi
+		if [ "$done" = 0 ]; then run_rows COMMIT; fi
 		# Counters know no transactions; they are set to what the files say as often as asked.
 		set_counters "$database" "${GITTED_OLD_DIR:-}/counters.tsv"
 		;;

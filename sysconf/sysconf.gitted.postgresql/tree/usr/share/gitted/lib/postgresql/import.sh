@@ -13,7 +13,8 @@
 # Ours to take away again: connections are let in, what is beside the database goes.
 # $1: how many databases of ours there are, where that is known
 verb_rollback() {
-	if [ -d "$stage" ] || [ "${1:-$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")}" != 0 ]; then
+	# Rows that were staged have left nothing outside.
+	if [ "$(value_of "$stage/kind")" = whole ] || [ "${1:-$(ask "SELECT count(*) FROM pg_catalog.pg_database WHERE datname IN (:'shadow', :'old');")}" != 0 ]; then
 		{
 			say "SET search_path = '';"
 			# A crash between the two names cannot be: both are in one transaction.
@@ -120,13 +121,17 @@ verb_stage() {
 	fi
 	if [ "$there" = 1 ]; then
 		# The export that belongs to the token has counted the rows already.
-		if [ -n "${GITTED_TOKEN:-}" ] && [ "$(sed -n 1p "$state/exported" 2>/dev/null)" = "$GITTED_TOKEN" ]; then
-			cp "$state/exported" "$stage/measured"
-		else
-			measure "" >"$stage/measured"
+		measured=$state/exported
+		if [ -z "${GITTED_TOKEN:-}" ] || [ "$(value_of "$measured")" != "$GITTED_TOKEN" ]; then
+			measured=$stage/measured
+			measure "" >"$measured"
 		fi
-		sed -n 1p "$stage/measured" >"$stage/base"
-		sed -n 2p "$stage/measured" >"$stage/counted"
+		{
+			IFS= read -r base
+			IFS= read -r counted || :
+		} <"$measured"
+		say "$base" >"$stage/base"
+		say "$counted" >"$stage/counted"
 		# Never exported, so nobody knows what would be lost.
 		if ! [ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] && [ -n "$(value_of "$stage/counted")" ] && [ "${GITTED_ALLOW_DROP:-}" != all ]; then
 			rm -rf "$stage"
@@ -149,16 +154,8 @@ verb_stage() {
 # How many rows would go, and whether these tables can be changed row by row at all: triggers and rules that fire
 # always would, and exclusion constraints that are checked late would not be.
 check_rows() {
-	touched=$(perl "$sql/rows.pl" touched "$stage")
-	{
-		cat "$sql/settings.sql"
-		cat <<-SQL
-			SELECT format('SELECT %L, count(*), %s FROM %s', path, lost, rel) FROM $touched t WHERE lost > 10 \gexec
-			SELECT 'whole' WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN $touched t ON t.rel = g.tgrelid WHERE g.tgenabled IN ('A', 'R'))
-			    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN $touched t ON t.rel = r.ev_class WHERE r.ev_enabled IN ('A', 'R') AND r.ev_type <> '1')
-			    OR EXISTS (SELECT FROM pg_catalog.pg_constraint x JOIN $touched t ON t.rel = x.conrelid WHERE x.contype = 'x' AND x.condeferrable);
-		SQL
-	} | run_psql "$database" >"$stage/answer" || fail "The tables of the changed rows could not be read."
+	perl "$sql/rows.pl" look "$stage" "$sql" | run_psql "$database" >"$stage/answer" || fail "The tables of the changed rows could not be read."
+	[ -s "$stage/answer" ] || return 0
 	# Where a function is a condition, a command that fails does not end it by itself.
 	"$lib/gitted-rows" losses "$dir" "$stage/answer" || exit 1
 	! grep -q '^whole$' "$stage/answer"
@@ -171,54 +168,15 @@ literal() {
 
 set_counters() {
 	cat "$sql/settings.sql"
-	perl "$sql/rows.pl" counters "$dir/sequences.tsv" "$1" || say 'SELECT 1/0;'
+	perl "$sql/rows.pl" counters "$dir/sequences.tsv" || say 'SELECT 1/0;'
 }
 
-# The planned rows in one transaction. $1: ROLLBACK or COMMIT
-rows_script() {
-	touched=$(perl "$sql/rows.pl" touched "$stage")
-	cat "$sql/settings.sql"
-	cat <<-SQL
-		-- Types of extensions have their operators elsewhere.
-		SELECT pg_catalog.set_config('search_path', coalesce(string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', '), ''), false) AS path
-		  FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE oprname = '=' AND n.nspname <> 'pg_catalog' \gset gitted_
-		SET session_replication_role = replica;
-		BEGIN;
-		\echo lock
-		SELECT format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel) FROM $touched t ORDER BY rel::oid \gexec
-	SQL
-	if [ "$1" = COMMIT ]; then
-		say '\echo changed'
-		cat "$sql/token.sql"
-		say "SELECT concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters') IN ($(literal "$(value_of "$stage/base")"), $(literal "$(value_of "$stage/now")")) AS same \\gset gitted_"
-		say '\if :gitted_same' '\else' "\\set gitted_since '$(snapshot_of "$(value_of "$stage/base")")'"
-		cat "$sql/check.sql"
-		base=$(value_of "$stage/base")
-		say "SELECT 1 / (:'gitted_counters' = '${base##*.}' AND :'gitted_counted' = '$(value_of "$stage/counted")' AND :gitted_newer = 0)::int AS same \\gset gitted_"
-		say '\endif'
-	fi
-	say "CREATE TEMP TABLE gitted_touched ON COMMIT DROP AS SELECT * FROM $touched t;"
-	perl "$sql/rows.pl" apply "$stage"
-	say '\echo foreign keys'
-	cat "$sql/foreign-keys.sql"
-	perl "$sql/rows.pl" counters "$dir/sequences.tsv" "${GITTED_OLD_DIR:-}/sequences.tsv" || say 'SELECT 1/0;'
-	cat "$sql/token.sql"
-	# Told before the end, so that a crash in between can be looked into. The pipe is closed, and so written, by \o.
-	cat <<-'SQL'
-		\o | cat >&7
-		SELECT 'xid', pg_catalog.pg_current_xact_id(), :'gitted_counters';
-		\o
-	SQL
-	say "$1;"
-	cat "$sql/token.sql"
-	say '\echo done'
-	say "SELECT 'token', concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters');"
-}
-
-# $1: ROLLBACK or COMMIT. Leaves the token of afterwards in $stage/after when nobody else did anything meanwhile.
+# The planned rows in one transaction. $1: ROLLBACK or COMMIT. Leaves the token of afterwards in $stage/after, and the
+# numbers of rows beneath it, when nobody else did anything meanwhile.
 run_rows() {
-	rm -f "$stage/after"
-	if ! rows_script "$1" | run_psql "$database" >"$stage/echo" 2>"$stage/error" 7>"$stage/xid"; then
+	rm -f "$stage/after" "$stage/script"
+	perl "$sql/rows.pl" script "$stage" "$sql" "$dir" "${GITTED_OLD_DIR:-}" "$1" >"$stage/script" || exit 1
+	if ! run_psql "$database" <"$stage/script" >"$stage/echo" 2>"$stage/error" 7>"$stage/xid"; then
 		if [ "$(tail -n 1 "$stage/echo")" = changed ]; then
 			say "The database $database changed while you pushed." >&2
 			exit 4
@@ -226,15 +184,21 @@ run_rows() {
 		explain_rows "$stage/echo" "$stage/error"
 		exit 1
 	fi
-	grep -v NOTICE "$stage/error" >&2 || :
-	xid=$(cut -f 2 "$stage/xid")
+	[ ! -s "$stage/error" ] || grep -v NOTICE "$stage/error" >&2 || :
+	IFS='	' read -r xid counters <"$stage/xid"
 	before=$(value_of "$stage/now" || value_of "$stage/base")
-	after=$(sed -n 's/^token	//p' "$stage/echo")
-	counters=$(cut -f 3 "$stage/xid")
+	after=
+	counted=
+	while IFS='	' read -r what text; do
+		case $what in
+		token) after=$text ;;
+		counted) counted=$text ;;
+		esac
+	done <"$stage/echo"
 	if [ "$1" = ROLLBACK ]; then counters=${before##*.}; fi
 	rest=${before%.*}
 	if [ "$before" = "${rest%.*}.$xid:$xid:.${before##*.}" ] && [ "$after" = "${rest%.*}.$((xid + 1)):$((xid + 1)):.$counters" ]; then
-		say "$after" >"$stage/after"
+		say "$after" "$counted" >"$stage/after"
 	fi
 }
 
@@ -245,7 +209,7 @@ verb_verify() {
 	rows)
 		rm -f "$stage/now"
 		run_rows ROLLBACK
-		if [ -f "$stage/after" ]; then mv "$stage/after" "$stage/now"; fi
+		[ ! -f "$stage/after" ] || say "$after" >"$stage/now"
 		;;
 	whole)
 		perl "$sql/rows.pl" counting "$dir" "$stage/counts" | run_psql "$shadow" >"$stage/there"
@@ -274,20 +238,17 @@ verb_commit() {
 	rows)
 		if ! is_committed; then
 			run_rows COMMIT
-			if [ -f "$stage/after" ]; then remember "$(value_of "$stage/after")"; fi
+			if [ -f "$stage/after" ]; then
+				say "$after" >"$state/token.new"
+				# With it the next push knows the numbers of rows.
+				mv "$stage/after" "$state/exported"
+			fi
 		fi
 		;;
 	whole) swap ;;
 	*) fail "Nothing is staged, expected stage before commit." ;;
 	esac
 	: >"$stage/kind.done"
-}
-
-# Nobody else did anything: $1 is the token of the new state. Its rows are counted for the next push.
-remember() {
-	measure "" >"$stage/measured"
-	if [ "$(sed -n 1p "$stage/measured")" = "$1" ]; then sed 3d "$stage/measured" >"$state/exported"; fi
-	say "$1" >"$state/token.new"
 }
 
 # Whether an earlier commit came through although it could not say so.
@@ -298,6 +259,7 @@ is_committed() {
 		rm -f "$stage/xid"
 		return 1
 	fi
-	xid=$(cut -f 2 "$stage/xid" 2>/dev/null)
+	xid=
+	[ ! -r "$stage/xid" ] || IFS='	' read -r xid rest <"$stage/xid" || :
 	[ -n "$xid" ] && [ "$(ask "SELECT pg_catalog.pg_xact_status('$xid');")" = committed ]
 }

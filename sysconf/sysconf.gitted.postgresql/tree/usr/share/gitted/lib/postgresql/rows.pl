@@ -1,9 +1,9 @@
 # Scripts for psql that bring rows into a database: rows.pl COMMAND ...
 #   load DIR SUFFIX COUNTS    loads all tables; COUNTS becomes TABLE and rows; beside it lie kept.TABLE, masked values
-#   apply STAGE               applies the planned rows
-#   touched STAGE             the touched tables as a subquery (n, rel, deletes, inserts, lost, path)
+#   script STAGE SQL DIR OLD COMMIT|ROLLBACK   applies the planned rows in one transaction; SQL is where its parts lie
+#   look STAGE SQL            whether the touched tables can be changed row by row, and where many rows would go
 #   counting DIR COUNTS       a query that counts the tables of COUNTS
-#   counters FILE OLD         sets the sequences whose lines are not in OLD
+#   counters FILE             sets the sequences
 use strict;
 use warnings;
 require "$ENV{GITTED_LIB}/manifest.pl";
@@ -111,11 +111,66 @@ sub apply {
     print "\\echo applied\n";
 }
 
-sub touched {
+# The touched tables as a subquery (n, rel, deletes, inserts, lost, path).
+sub touched_tables {
     my ($stage) = @_;
     my @rows = map { my @f = split /\t/; my $rel = quoted($f[2]) . '.' . quoted($f[3]); "($f[0], \$gitted\$$rel\$gitted\$::pg_catalog.regclass, $f[6], $f[7], $f[8], '$f[1]')" } split /\n/, slurp("$stage/touched");
     @rows = ("(0, 'pg_catalog.pg_class'::pg_catalog.regclass, 0, 0, 0, '')") unless @rows;
-    print '(SELECT * FROM (VALUES ', join(', ', @rows), ") v(n, rel, deletes, inserts, lost, path) WHERE n > 0)\n";
+    return '(SELECT * FROM (VALUES ' . join(', ', @rows) . ') v(n, rel, deletes, inserts, lost, path) WHERE n > 0)';
+}
+
+# Triggers and rules that fire always would do so, and exclusion constraints that are checked late would not be.
+sub look {
+    my ($stage, $sql) = @_;
+    my $touched = touched_tables($stage);
+    print slurp("$sql/settings.sql"), <<"SQL";
+SELECT format('SELECT %L, count(*), %s FROM %s', path, lost, rel) FROM $touched t WHERE lost > 10 \\gexec
+SELECT 'whole' WHERE EXISTS (SELECT FROM pg_catalog.pg_trigger g JOIN $touched t ON t.rel = g.tgrelid WHERE g.tgenabled IN ('A', 'R'))
+    OR EXISTS (SELECT FROM pg_catalog.pg_rewrite r JOIN $touched t ON t.rel = r.ev_class WHERE r.ev_enabled IN ('A', 'R') AND r.ev_type <> '1')
+    OR EXISTS (SELECT FROM pg_catalog.pg_constraint x JOIN $touched t ON t.rel = x.conrelid WHERE x.contype = 'x' AND x.condeferrable);
+SQL
+}
+
+sub line_of { my ($file) = @_; return -e $file ? (split(/\n/, slurp($file)))[0] // '' : '' }
+
+sub literal { my ($text) = @_; $text =~ s/'/''/g; return "'$text'" }
+
+sub script {
+    my ($stage, $sql, $dir, $old, $end) = @_;
+    my ($touched, $token, $base, $counted) = (touched_tables($stage), slurp("$sql/token.sql"), line_of("$stage/base"), line_of("$stage/counted"));
+    my $now = q{concat_ws('.', :'gitted_server', :'gitted_snapshot', :'gitted_counters')};
+    print slurp("$sql/settings.sql"), <<"SQL";
+-- Types of extensions have their operators elsewhere.
+SELECT pg_catalog.set_config('search_path', coalesce(string_agg(DISTINCT pg_catalog.quote_ident(n.nspname), ', '), ''), false) AS path
+  FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE oprname = '=' AND n.nspname <> 'pg_catalog' \\gset gitted_
+SET session_replication_role = replica;
+BEGIN;
+\\echo lock
+SELECT format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', rel) FROM $touched t ORDER BY rel::oid \\gexec
+SQL
+    if ($end eq 'COMMIT') {
+        my ($since, $counters) = (split /\./, $base)[-2, -1];
+        print "\\echo changed\n$token",
+              "SELECT $now IN (", literal($base), ', ', literal(line_of("$stage/now")), ") AS same \\gset gitted_\n",
+              "\\if :gitted_same\n\\else\n\\set gitted_since '$since'\n", slurp("$sql/check.sql"),
+              "SELECT 1 / (:'gitted_counters' = '$counters' AND :'gitted_counted' = '$counted' AND :gitted_newer = 0)::int AS same \\gset gitted_\n\\endif\n";
+    }
+    print "CREATE TEMP TABLE gitted_touched ON COMMIT DROP AS SELECT * FROM $touched t;\n";
+    apply($stage);
+    print "\\echo foreign keys\n", slurp("$sql/foreign-keys.sql"), "\n";
+    counters("$dir/sequences.tsv", $old eq '' ? '' : "$old/sequences.tsv");
+    # Told before the end, so that a crash in between can be looked into. The pipe is closed, and so written, by \o.
+    print $token, <<"SQL";
+\\o | cat >&7
+SELECT pg_catalog.pg_current_xact_id(), :'gitted_counters';
+\\o
+$end;
+$token\\echo done
+SELECT 'token', $now;
+SELECT 'counted', coalesce(string_agg(o || '=' || n, ',' ORDER BY o) FILTER (WHERE n <> 0), '') FROM (SELECT o, sum(n) AS n FROM (
+    SELECT pg_catalog.split_part(c, '=', 1)::bigint AS o, pg_catalog.split_part(c, '=', 2)::bigint AS n FROM pg_catalog.unnest(pg_catalog.string_to_array('$counted', ',')) c WHERE c <> ''
+    UNION ALL SELECT rel::oid::bigint, inserts - deletes FROM $touched t) r GROUP BY o) s;
+SQL
 }
 
 sub counting {
@@ -130,7 +185,7 @@ sub counting {
 }
 
 sub counters {
-    my ($file, $old) = @_;
+    my ($file, $old) = (@_, '');
     my %same = map { $_ => 1 } $old ne '' && -f $old ? split /\n/, slurp($old) : ();
     my $number = 0;
     for (-f $file ? split /\n/, slurp($file) : ()) {
@@ -146,7 +201,7 @@ sub counters {
     settle();
 }
 
-my %commands = (load => \&load, apply => \&apply, touched => \&touched, counting => \&counting, counters => \&counters);
+my %commands = (load => \&load, script => \&script, look => \&look, counting => \&counting, counters => \&counters);
 my $command = shift // '';
 fail("rows.pl: no such command: $command") unless $commands{$command};
 $commands{$command}->(@ARGV);

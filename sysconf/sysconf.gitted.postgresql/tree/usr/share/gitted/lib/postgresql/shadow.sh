@@ -38,7 +38,7 @@ load_shadow() {
 	fi
 	keep_rows || exit 1
 	run_dump schema/post-data.sql -c "$fast"
-	set_counters "" | run_psql "$shadow" >"$stage/echo" 2>"$stage/error" || {
+	set_counters | run_psql "$shadow" >"$stage/echo" 2>"$stage/error" || {
 		explain "$(tail -n 1 "$stage/echo")" "$(cat "$stage/error")"
 		exit 1
 	}
