@@ -11,6 +11,7 @@ import { basename, dirname } from 'node:path';
 const loader = `(() => {
 const builtin = process.getBuiltinModule;
 const { compileFunction } = builtin('node:vm');
+const fileUrl = builtin('node:url').pathToFileURL(process.argv[1]).href;
 const slow = /^(node:)?(child_process|crypto|dgram|http|http2|https|inspector|net|tls|zlib)$/;
 const loaded = {};
 const later = (name) => new Proxy({}, {
@@ -23,7 +24,7 @@ const load = (name) => {
   if (loaded[name] !== undefined) return loaded[name].exports;
   if (pieces[name] === undefined) return (loaded[name] = { exports: slow.test(name) ? later(name) : builtin(name) }).exports;
   const module = (loaded[name] = { exports: {} });
-  compileFunction(pieces[name], ['require', 'module', 'exports'], { filename: process.argv[1] + '#' + name })(load, module, module.exports);
+  compileFunction(pieces[name], ['require', 'module', 'exports', 'fileUrl'], { filename: process.argv[1] + '#' + name })(load, module, module.exports, fileUrl);
   return module.exports;
 };
 `;
@@ -31,7 +32,7 @@ const load = (name) => {
 /** Writes the program of an entry file. `options` are esbuild's. */
 export async function pack(entry, outfile, options) {
   const first = `./${basename(entry, '.ts')}.js`;
-  const { outputFiles } = await build({ ...options, entryPoints: [entry], outdir: dirname(outfile), splitting: true, write: false, format: 'esm', logOverride: { 'empty-import-meta': 'silent' } });
+  const { outputFiles } = await build({ ...options, entryPoints: [entry], outdir: dirname(outfile), splitting: true, write: false, format: 'esm', define: { ...options.define, 'import.meta.url': 'fileUrl' } });
   const pieces = await Promise.all(outputFiles.map(async ({ path, text }) => {
     const { code } = await transform(text, { format: 'cjs', platform: 'node', target: options.target, minify: options.minify ?? false, minifySyntax: true, supported: { 'dynamic-import': false } });
     return `${JSON.stringify(`./${basename(path)}`)}: ${JSON.stringify(code)}`;

@@ -93,6 +93,7 @@ ensure_repository() {
 	git config receive.advertisePushOptions true
 	git config receive.denyDeletes false
 	git config receive.denyCurrentBranch ignore
+	git config receive.autogc false
 	git config receive.keepAlive 2
 	git config transfer.fsckObjects true
 	git config transfer.hideRefs refs/gitted/before
