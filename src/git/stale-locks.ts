@@ -54,9 +54,12 @@ function locksIn(directory: string, deep: boolean): string[] {
   }
 }
 
+/** Where git's upkeep has its locks; with one that was left over it does nothing, without a word. */
+const upkeepDirectories = ['objects', 'objects/pack', 'objects/info', 'objects/info/commit-graphs'];
+
 /** What git locks, other than the index: refs, HEAD, config, its upkeep. */
 function findLocks(repo: Repo): string[] {
-  const tops = new Set([repo.gitDir, repo.commonDir, `${repo.commonDir}/objects`].flatMap((directory) => locksIn(directory, false)));
+  const tops = new Set([repo.gitDir, repo.commonDir, ...upkeepDirectories.map((name) => `${repo.commonDir}/${name}`)].flatMap((directory) => locksIn(directory, false)));
   tops.delete(`${repo.gitDir}/index.lock`);
   const below = ['refs', 'logs'].flatMap((name) => locksIn(`${repo.commonDir}/${name}`, true));
   return [...tops, ...below].filter((file) => lstatSync(file, { throwIfNoEntry: false })?.isFile() ?? false);

@@ -17,7 +17,7 @@ async function withLock(name: string, at: Date): Promise<{ left: () => boolean; 
 }
 
 describe('locks that a killed git left behind', () => {
-  test.each(['refs/heads/main.lock', 'HEAD.lock', 'packed-refs.lock', 'config.lock', 'objects/maintenance.lock', 'index.lock'])('%s goes once it is old', async (name) => {
+  test.each(['refs/heads/main.lock', 'HEAD.lock', 'packed-refs.lock', 'config.lock', 'objects/maintenance.lock', 'objects/pack/multi-pack-index.lock', 'index.lock'])('%s goes once it is old', async (name) => {
     const lock = await withLock(name, longAgo);
     await lock.clear();
     expect(lock.left()).toBe(false);

@@ -210,6 +210,12 @@ function cleanUp(world: World, keep: boolean): void {
 export async function torture(options: TortureOptions): Promise<TortureReport> {
   const world = prepareWorld(options);
   const { machines, report } = world;
+  // Whoever ends the torture ends what it has started.
+  const abandon = (): void => {
+    for (const machine of machines) for (const pid of [machine.pid(), ...machine.descendants()]) if (pid !== undefined) process.kill(pid, 'SIGKILL');
+    process.exit(130);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, abandon);
   try {
     await Promise.all(machines.map((machine) => machine.start()));
     await Promise.all([...machines.map((machine) => live(world, machine)), strikeOnAndOff(world, 'left'), strikeOnAndOff(world, 'right')]);
@@ -223,6 +229,7 @@ export async function torture(options: TortureOptions): Promise<TortureReport> {
     report.lost = lost;
     report.versions = world.ledger.counts();
   } finally {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, abandon);
     await Promise.all(machines.map((machine) => machine.stop('SIGKILL')));
     writeFileSync(join(world.directory, 'report.json'), JSON.stringify(report, null, 2));
     cleanUp(world, report.lost.length + report.problems.length > 0 || process.env['GITSYNC_KEEP_TMP'] === '1');
