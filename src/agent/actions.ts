@@ -10,7 +10,8 @@ import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
 import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
-import { saveHeld } from '../git/snapshot.ts';
+import type { HeadState } from '../git/repository.ts';
+import { keepRewritten, saveHeld } from '../git/snapshot.ts';
 import { performTidy } from './tidy.ts';
 import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
@@ -87,6 +88,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   await rememberReport(session, report, inode);
   logOutcome(session, report);
   const { outcome, head } = report;
+  await noteHead(session, head, outcome.kind === 'committed' ? outcome.commit : head.commit);
   if (outcome.kind === 'snapshot' && (outcome.why === 'index-lock' || outcome.why === 'moved')) {
     return [{ type: 'capture-failed', retryMs: raceRetryMs, random: Math.random() }];
   }
@@ -99,6 +101,19 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
   events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session) });
   return events;
+}
+
+/** A branch that a person has rewritten by hand no longer leads to what it held. */
+async function noteHead(session: RepoSession, head: HeadState, commit: string | undefined): Promise<void> {
+  const { repo, lastHead } = session;
+  if (head.ref === undefined || head.commit === undefined || commit === undefined) return;
+  session.lastHead = { ref: head.ref, commit };
+  if (lastHead?.ref !== head.ref || lastHead.commit === head.commit) return;
+  try {
+    if (!(await isAncestor(repo, lastHead.commit, head.commit))) await keepRewritten(repo, head, lastHead.commit);
+  } catch (error) {
+    repo.log.debug('A former state of the branch could not be kept', { commit: lastHead.commit.slice(0, 10), error: String(error) });
+  }
 }
 
 /** Keeps what the status shows; a partial look only replaces what it looked at. */

@@ -28,6 +28,8 @@ export interface RepoSession {
   own: OwnState;
   /** Short name of the checked-out branch, once it was looked at. */
   branch: string | undefined;
+  /** Where the checked-out branch was when it was last looked at. */
+  lastHead: { ref: string; commit: string } | undefined;
   /** Where the branches go, by the loop's name for it. */
   targets: ReadonlyMap<string, LoopTarget>;
   /** Containers that were opened, by name. */
@@ -87,6 +89,7 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     capturer: createCapturer(repo, index),
     own: await readOwnState(repo),
     branch: undefined,
+    lastHead: undefined,
     targets: new Map(),
     containers: new Map(),
     mode: 'once',

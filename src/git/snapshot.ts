@@ -1,7 +1,7 @@
 /** Snapshots beside the branch (`refs/gitsync/snap/...`): work kept safe while a person is in the middle of something. */
 import { commitTree } from './commit.ts';
 import { gitText, type Repo } from './git.ts';
-import { ownRefs, resolveCommit, updateRef } from './refs.ts';
+import { isAncestor, ownRefs, resolveCommit, updateRef } from './refs.ts';
 import type { HeadState } from './repository.ts';
 import { hashIntoIndex, type Taken } from './take-files.ts';
 import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
@@ -30,6 +30,17 @@ async function appendToChain(repo: Repo, ref: string, tree: string, base: string
 export async function saveSnapshot(repo: Repo, indexFile: string, head: HeadState, why: string): Promise<string | undefined> {
   const tree = await gitText(repo, ['write-tree'], { indexFile });
   return appendToChain(repo, snapshotRef(head), tree, head.commit, `Snapshot while the branch stands still (${why})\n`);
+}
+
+/** Keeps a branch's former commit that the person has rewritten by hand: git itself lets it go after 30 days. */
+export async function keepRewritten(repo: Repo, head: HeadState, commit: string): Promise<void> {
+  const ref = snapshotRef(head);
+  const previous = await resolveCommit(repo, ref);
+  if (previous === undefined) return updateRef(repo, ref, commit, null, 'kept what was rewritten');
+  if (await isAncestor(repo, commit, previous)) return;
+  const tree = await gitText(repo, ['rev-parse', `${commit}^{tree}`]);
+  const kept = await commitTree(repo, { tree, parents: [commit, previous], message: 'Kept, since the branch was rewritten by hand\n' });
+  await updateRef(repo, ref, kept, previous, 'kept what was rewritten');
 }
 
 /** Keeps files that must not be published (secrets) where only this machine sees them: `refs/gitsync/held`. One that cannot be read stops nothing. */

@@ -70,4 +70,22 @@ describe('a capture', () => {
     expect(sh(root, 'show', 'refs/gitsync/held:a.txt')).toBe('mine');
     await session.close();
   });
+
+  test('keeps what a branch held that a person rewrites by hand, whatever their git lets go', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    const session = await openSession(defaultRepoConfig(root), silentLog);
+    const capture = (): Promise<unknown> => performAction(session, { type: 'capture', scan: 'all', overdue: new Set() }, new AbortController().signal);
+    await capture();
+    for (const content of ['first', 'second']) {
+      write(root, 'a.txt', `${content}\n`);
+      await capture();
+      write(root, 'a.txt', `not ${content}\n`);
+      sh(root, 'commit', '-q', '--amend', '-a', '-m', `not ${content} any more`);
+      await capture();
+    }
+    sh(root, 'reflog', 'expire', '--expire-unreachable=now', '--all');
+    sh(root, 'gc', '-q', '--prune=now');
+    expect(['refs/gitsync/snap/main', 'refs/gitsync/snap/main^2'].map((ref) => sh(root, 'show', `${ref}:a.txt`))).toEqual(['second', 'first']);
+    await session.close();
+  });
 });
