@@ -46,11 +46,12 @@ export async function openRepo(path: string, options: { log?: Log; hooks?: boole
 
 /** A format of the repository that this git cannot read, or that we cannot: reftable (git 2.45), where HEAD is a file that says nothing. */
 async function refuseNewFormats(path: string, commonDir: string | undefined, stderr: string): Promise<void> {
-  const toFiles = `git -C ${shellQuote(path)} refs migrate --ref-format=files`;
+  // Before git 2.48, reflogs are in the way.
+  const toFiles = `git -C ${shellQuote(path)} refs migrate --ref-format=files   (with git 2.48 or newer)`;
   const unknown = /unknown repository extensions? found:\s*(\S+)|Expected git repo version <= \d+, found (\d+)/.exec(stderr);
   if (unknown !== null) {
     const isReftable = unknown[1]?.toLowerCase() === 'refstorage';
-    throw new GitsyncError('not-a-repository', `${path} was made by a newer git, in a format that this one does not know (${unknown[1] ?? `version ${unknown[2]}`}).`, { hint: isReftable ? `with the newer git: ${toFiles}` : 'update git' });
+    throw new GitsyncError('not-a-repository', `${path} was made by a newer git, in a format that this one does not know (${unknown[1] ?? `version ${unknown[2]}`}).`, { hint: isReftable ? toFiles : 'update git' });
   }
   const head = commonDir === undefined ? '' : await readFile(`${commonDir}/HEAD`, 'utf8').catch(() => '');
   if (head.startsWith('ref: refs/heads/.invalid')) throw new GitsyncError('not-a-repository', `${path} keeps its refs in a reftable, which gitsync cannot watch.`, { hint: toFiles });

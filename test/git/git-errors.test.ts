@@ -23,6 +23,9 @@ const toRemote: [kind: string, stderr: string][] = [
   ['auth', `sign_and_send_pubkey: signing failed for ED25519 "/home/me/.ssh/id" from agent: agent refused operation\r\ngit@h: Permission denied (publickey).\r${unreadable}`],
   ['auth', `Received disconnect from 1.2.3.4 port 22:2: Too many authentication failures\r\nDisconnected from 1.2.3.4 port 22\r${unreadable}`],
   ['auth', "fatal: could not read Username for 'https://github.com': terminal prompts disabled"],
+  // git 2.46 and newer, and its credential manager.
+  ['auth', 'fatal: unable to get password from user'],
+  ['auth', 'fatal: Cannot prompt because user interactivity has been disabled.'],
   ['auth', "fatal: Authentication failed for 'https://github.com/me/r.git/'"],
   ['auth', "fatal: unable to access 'http://h/r/': The requested URL returned error: 403"],
   ['auth', "fatal: unable to access 'http://h/r/': The requested URL returned error: 407"],
