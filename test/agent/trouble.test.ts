@@ -355,6 +355,12 @@ describeWith(['tmpfs'], 'a full or read-only disk', () => {
       write(root, 'b.txt', 'b\n');
       execFileSync('mount', ['-o', 'remount,ro', place]);
       expect(machine.run('sync', root).exitCode).not.toBe(70);
+      // Nobody waits for the note of a pause: that it fails must not be the end of the agent.
+      const pid = machine.pid();
+      for (const command of ['pause', 'resume']) machine.run(command, root);
+      await converge('it is said', () => machine.log().includes('The pause could not be noted'));
+      expect(machine.run('list').exitCode).toBe(0);
+      expect(() => process.kill(pid, 0)).not.toThrow();
       execFileSync('mount', ['-o', 'remount,rw', place]);
       write(root, 'c.txt', 'c\n');
       await converge('all there', () => sh(remote, 'ls-tree', '--name-only', 'main') === 'a.txt\nb.txt\nc.txt', 40_000);

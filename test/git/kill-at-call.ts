@@ -7,7 +7,7 @@ import { compilerOf } from '../helpers/requires.ts';
 import { tempDir } from '../helpers/repos.ts';
 
 /** Every call is tried with GITSYNC_KILL_EVERY=1; otherwise so many of them, other ones every day. */
-const everyNth = Number(process.env['GITSYNC_KILL_EVERY'] ?? 25);
+const everyNth = Number(process.env['GITSYNC_KILL_EVERY'] ?? 60);
 /** Days since 1970: which calls are tried changes with it. */
 export const today = Math.floor(Date.now() / 86_400_000);
 
