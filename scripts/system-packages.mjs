@@ -12,6 +12,9 @@ const packages = {
   // A C compiler, the smallest there is, where there is none: what kills at a call is a library.
   cc: ['tcc', 'libc6-dev'],
   faketime: 'faketime',
+  // What machines over ssh may have: the kernel's word, or little at all.
+  inotifywait: 'inotify-tools',
+  busybox: 'busybox',
   shellcheck: 'shellcheck',
   // Containers: the programs, their bridge, and the base image.
   'lxc-create': 'lxc',

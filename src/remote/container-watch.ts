@@ -7,7 +7,7 @@ import { startProcess, type StartedProcess } from '../process/long-lived.ts';
 import { openConfined } from '../watch/confined-directory.ts';
 import { watchConfined, type ConfinedWatcher } from '../watch/confined-watcher.ts';
 import type { Container } from './container.ts';
-import { hintScript, hintWord } from './hint-script.ts';
+import { hintScript, hintWord, type HintMeans } from './hint-script.ts';
 import type { Notifier, NotifierEvents } from './notifier.ts';
 
 export interface ContainerWatchTiming {
@@ -19,6 +19,7 @@ export interface ContainerWatchTiming {
   silenceMs: number;
 }
 
+const localAwayMs = 2_000;
 const defaultTiming: ContainerWatchTiming = { awayMs: 15_000, presentMs: 5_000, silenceMs: 90_000 };
 
 /** Where a running machine's file system is from here; `isThere` says whether it is still the same one. */
@@ -61,6 +62,12 @@ function canEnter(root: string): boolean {
   }
 }
 
+const meansWords: Record<HintMeans, string> = {
+  inotify: 'inotifywait',
+  look: 'looking every 2 s (the package inotify-tools inside would tell at once, at no cost)',
+  none: 'nothing: it has no find or no checksums; what changes there is found by the next pull',
+};
+
 interface Watch {
   isThere(): boolean;
   close(): Promise<void>;
@@ -75,24 +82,31 @@ function watchFromHost(root: HostRoot, paths: readonly string[], onTouched: () =
   };
 }
 
+interface InsideEvents {
+  onReady(means: HintMeans): void;
+  onTouched(): void;
+  onEnd(why: string): void;
+}
+
 /** Watches by a process inside. */
-function watchFromInside({ driver }: Container, paths: readonly string[], silenceMs: number, onReady: () => void, onTouched: () => void): Watch {
+function watchFromInside({ driver }: Container, paths: readonly string[], silenceMs: number, events: InsideEvents): Watch {
   const { file, args, env } = driver.command(['sh', '-s']);
   let isOver = false;
   const onLine = (line: string): void => {
-    const value = line.startsWith(`${hintWord} `) ? line.slice(hintWord.length + 1) : undefined;
-    if (value === undefined) return;
+    const [word, what, means] = line.split(' ');
+    if (word !== hintWord) return; // a login script's greeting
     clearTimeout(deadline);
     deadline = setTimeout(onSilence, silenceMs).unref();
-    if (value === 'ready') onReady();
-    if (value === 'touched') onTouched();
+    if (what === 'ready') events.onReady(means as HintMeans);
+    if (what === 'touched') events.onTouched();
   };
   const process: StartedProcess = startProcess(file, args, { ...(env === undefined ? {} : { env }), input: hintScript(driver.rootfs(), paths), onLine });
   const onSilence = (): void => void process.close();
   let deadline = setTimeout(onSilence, silenceMs).unref();
-  void process.ended.then(() => {
+  void process.ended.then(({ stderr }) => {
     clearTimeout(deadline);
     isOver = true;
+    events.onEnd(stderr.trim().split('\n').at(-1) ?? '');
   });
   return { isThere: () => !isOver, close: () => process.close() };
 }
@@ -105,6 +119,8 @@ export function startContainerNotifier(container: Container, exportPoints: reado
   let isLive = false;
   let isClosed = false;
   let failures = 0;
+  let endedWhy: string | undefined;
+  let toldMeans: HintMeans | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const setLive = (live: boolean, why?: string): void => {
@@ -116,6 +132,12 @@ export function startContainerNotifier(container: Container, exportPoints: reado
   const onTouched = (): void => {
     if (!isClosed) events.onMoved();
   };
+  const onReady = (means: HintMeans): void => {
+    failures = 0;
+    if (means !== toldMeans) log[means === 'none' ? 'warn' : 'debug']('Export points are watched from inside', { container: name, by: meansWords[means] });
+    toldMeans = means;
+    if (means !== 'none') setLive(true);
+  };
   const begin = async (): Promise<number> => {
     // Over ssh, a look is a login: without export points, the fetches find out by themselves.
     if (container.driver.kind === 'ssh' && exportPoints.length === 0) return Infinity;
@@ -123,19 +145,26 @@ export function startContainerNotifier(container: Container, exportPoints: reado
     if (root === undefined && container.driver.kind !== 'ssh') return away('not running');
     if (root !== undefined && !root.isThere()) return away('not running');
     if (root !== undefined && (exportPoints.length === 0 || canEnter(root.path))) {
+      failures = 0;
       watch = watchFromHost(root, exportPoints, onTouched);
       setLive(true);
       return times.presentMs;
     }
-    watch = watchFromInside(container, exportPoints, times.silenceMs, () => {
-      failures = 0;
-      setLive(true);
-    }, onTouched);
+    watch = watchFromInside(container, exportPoints, times.silenceMs, {
+      onReady,
+      onTouched,
+      // Looked at soon, and not within what is being done now.
+      onEnd: (why) => {
+        endedWhy = why;
+        void check();
+      },
+    });
     return times.presentMs;
   };
   const away = (why: string): number => {
     setLive(false, why);
-    return times.awayMs;
+    // Whether a directory is there costs nothing.
+    return container.driver.kind === 'local' ? Math.min(times.awayMs, localAwayMs) : times.awayMs;
   };
   const look = async (): Promise<number> => {
     if (watch?.isThere() === true) return times.presentMs;
@@ -144,8 +173,9 @@ export function startContainerNotifier(container: Container, exportPoints: reado
       watch = undefined;
       await old.close();
       failures += 1;
-      setLive(false, 'not running');
-      if (container.driver.kind === 'ssh' && failures > 1) return backoffMs(failures - 1, Math.random());
+      setLive(false, endedWhy ?? 'not running');
+      endedWhy = undefined;
+      if (failures > 1) return backoffMs(failures - 1, Math.random());
     }
     return begin();
   };

@@ -4,7 +4,7 @@ import { fetchBranch, integratedTip } from '../../src/git/fetch.ts';
 import { publishBranch, publishFallback } from '../../src/git/publish.ts';
 import { openRepo } from '../../src/git/repository.ts';
 import { converge } from '../helpers/converge.ts';
-import { isRunning } from '../helpers/sshd.ts';
+import { isRunning } from '../helpers/processes.ts';
 import { bareRemote, commitFiles, exists, sh, tempDir, tempRepo, twoMachines } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
 

@@ -63,6 +63,8 @@ const parts = {
   dpkg: () => has('dpkg-deb'),
   shells: () => has('zsh') && has('fish'),
   man: () => has('man'),
+  'inotify-tools': () => has('inotifywait'),
+  busybox: () => has('busybox'),
   sqlite3: () => has('sqlite3'),
   postgresql: () => hasBelow('/usr/lib/postgresql', 'initdb') && has('psql') && has('setpriv'),
   ferretdb: canHaveFerretdb,

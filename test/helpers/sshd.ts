@@ -1,11 +1,12 @@
 /** A real sshd on 127.0.0.1 with keys of its own, for one test file. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { appendFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 import { afterAll } from '@jest/globals';
 import { converge } from './converge.ts';
+import { runningPids } from './processes.ts';
 import { tempDir } from './repos.ts';
 
 const servers = new Set<ChildProcess>();
@@ -31,16 +32,6 @@ export interface TestSshd {
   /** Ids of the running processes that the server started for a client and whose command line holds `text`. */
   processes(text: string): number[];
   stop(): Promise<void>;
-}
-
-/** Whether a process runs; a zombie, which only its parent can clear away, does not. */
-export function isRunning(pid: number): boolean {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    return text.slice(text.lastIndexOf(')') + 2)[0] !== 'Z';
-  } catch {
-    return false;
-  }
 }
 
 /** A port of the loopback that nobody has. */
@@ -75,10 +66,6 @@ function commandOf(pid: number): string {
   } catch {
     return '';
   }
-}
-
-function pids(): number[] {
-  return readdirSync('/proc').map(Number).filter((pid) => pid > 0 && isRunning(pid));
 }
 
 /** The files of one server: keys, configuration of both sides, log. */
@@ -125,10 +112,10 @@ export async function startSshd(options: { keyOptions?: string; like?: TestSshd 
     clientKey: `${directory}/client`,
     knownHosts: `${directory}/known_hosts`,
     accepted: () => readFileSync(`${directory}/log`, 'utf8').split('Accepted publickey').length - 1,
-    clients: () => pids().filter((pid) => commandOf(pid).startsWith(`ssh -F ${directory}/`)),
+    clients: () => runningPids().filter((pid) => commandOf(pid).startsWith('ssh ') && commandOf(pid).includes(` -F ${directory}/`)),
     url: (path) => `ssh://${user}@127.0.0.1:${port}${path}`,
     processes: (text) =>
-      pids().filter((pid) => commandOf(pid).includes(text) && environOf(pid).includes(` 127.0.0.1 ${port}\0`)),
+      runningPids().filter((pid) => commandOf(pid).includes(text) && environOf(pid).includes(` 127.0.0.1 ${port}\0`)),
     async stop() {
       child.kill('SIGTERM');
       await ended;

@@ -15,7 +15,8 @@ import { startSshNotifier, type SshTiming } from '../../src/remote/ssh.ts';
 import { converge } from '../helpers/converge.ts';
 import { commitFiles, sh, tempDir, twoMachines } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
-import { isRunning, startSshd, type TestSshd } from '../helpers/sshd.ts';
+import { isRunning } from '../helpers/processes.ts';
+import { startSshd, type TestSshd } from '../helpers/sshd.ts';
 
 const main = { remote: 'origin', branch: 'main' };
 
