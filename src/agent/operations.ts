@@ -11,6 +11,7 @@ import { shellQuote } from '../core/shell-quote.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { filesRule, isFilesManifest, placeOfRows, putRows, ruleFor } from '../core/rows-merge.ts';
 import { readBlobs } from '../git/merge-blobs.ts';
+import { putRowsIntoTable } from '../git/merge-tables.ts';
 import { commitTree } from '../git/commit.ts';
 import { listConflictCopies } from '../git/conflict-copies.ts';
 import { fetchBranch, noteIntegrated } from '../git/fetch.ts';
@@ -77,22 +78,24 @@ export async function resolveConflict(session: RepoSession, pathText: string, ke
     const entry = entries.get(copy);
     if (entry === undefined) continue;
     edits.set(copy, null);
-    if (keep === 'copy') edits.set(original, await takeCopy(session, head, original, entry));
+    if (keep === 'copy') for (const [file, taken] of await takeCopy(session, head, original, entry)) edits.set(file, taken);
     if (keep === 'both') edits.set(plainName(original, copy), entry);
   }
   await commitEdit(session, branch, edits, `Resolve ${rawToDisplay(path)}: keep ${keep}`);
   return { resolved: copies.map(({ copy }) => rawToText(copy)) };
 }
 
-/** What the path becomes when its copy is taken: the copy; where that holds rows only, the file with those rows in their places. */
-async function takeCopy({ repo }: RepoSession, head: string, original: RawPath, copy: Entry): Promise<Entry> {
+/** What changes when a path's copy is taken: it becomes the copy; where that holds rows only, these go to their places. */
+async function takeCopy({ repo }: RepoSession, head: string, original: RawPath, copy: Entry): Promise<Map<RawPath, Entry>> {
+  const whole = new Map([[original, copy]]);
+  const [present, rows] = (await readBlobs(repo, [`${head}:${original}`, copy.oid])).map((blob) => blob?.toString('latin1'));
+  if (rows === undefined) return whole;
   const place = placeOfRows(original);
-  const names = [`${head}:${original}`, copy.oid, ...(place === undefined ? [] : [`${head}:${place.manifest}`])];
-  const [present, rows, manifest = ''] = (await readBlobs(repo, names)).map((blob) => blob?.toString('latin1'));
-  const rule = place === undefined ? (isFilesManifest(rows ?? '') ? filesRule : undefined) : ruleFor(manifest, place.table);
-  const text = rule === undefined || present === undefined || rows === undefined ? undefined : putRows(present, rows, rule);
-  if (text === undefined) return copy;
-  return { mode: copy.mode, oid: await gitText(repo, ['hash-object', '-w', '--stdin'], { input: Buffer.from(text, 'latin1') }) };
+  if (place?.table !== undefined) return (await putRowsIntoTable(repo, head, original, rows)) ?? whole;
+  const rule = place === undefined ? (isFilesManifest(rows) ? filesRule : undefined) : ruleFor('', undefined);
+  const text = rule === undefined || present === undefined ? undefined : putRows(present, rows, rule);
+  if (text === undefined) return whole;
+  return new Map([[original, { mode: copy.mode, oid: await gitText(repo, ['hash-object', '-w', '--stdin'], { input: Buffer.from(text, 'latin1') }) }]]);
 }
 
 /** `notes.conflict-20261120-101500-desk-93513af.md` kept for good is `notes (desk 93513af).md`. */

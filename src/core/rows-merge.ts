@@ -16,7 +16,8 @@ export interface RowsRule {
 
 type Rows = Map<string, string>;
 
-function linesOf(text: string): string[] {
+/** The lines of a text, without the end of the last one. */
+export function linesOf(text: string): string[] {
   const lines = text.split('\n');
   if (lines.at(-1) === '') lines.pop();
   return lines;
@@ -35,14 +36,17 @@ function rowsByKey(text: string, places: number[]): Rows | undefined {
   return rows;
 }
 
-const isNumber = (text: string): boolean => /^-?\d+$/.test(text);
+/** Whether a text is a whole number. */
+export const isNumber = (text: string): boolean => /^-?\d+$/.test(text);
 
-function compareNumbers(a: string, b: string): number {
+/** The order of whole numbers of any length. */
+export function compareNumbers(a: string, b: string): number {
   const difference = BigInt(a) - BigInt(b);
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 }
 
-const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+/** The order of bytes. */
+export const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const isSorted = (keys: string[], compare: (a: string, b: string) => number): boolean => keys.every((key, i) => i === 0 || compare(keys[i - 1] as string, key) < 0);
 
@@ -71,9 +75,10 @@ function greaterOf(ours: string | undefined, theirs: string | undefined, place: 
 }
 
 /** What a key has in the result; where both sides changed the row differently, the two rows. */
-type Meeting = { line: string | undefined } | { mine: string | undefined; other: string | undefined };
+export type Meeting = { line: string | undefined } | { mine: string | undefined; other: string | undefined };
 
-function meet(before: string | undefined, mine: string | undefined, other: string | undefined, greatest: number | undefined): Meeting {
+/** Decides one row; `greatest` is the place of a number of which the greater one wins. */
+export function meet(before: string | undefined, mine: string | undefined, other: string | undefined, greatest: number | undefined): Meeting {
   if (mine === other || other === before) return { line: mine };
   if (mine === before) return { line: other };
   const winner = greatest === undefined ? undefined : greaterOf(mine, other, greatest);
@@ -101,7 +106,8 @@ function mergeByKey(base: Rows, ours: Rows, theirs: Rows, greatest: number | und
   return { text: textOf(out), conflicts };
 }
 
-const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
+/** Lines as a text. */
+export const textOf = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('');
 
 /** The merged rows, and those that gave way. */
 export interface RowsResolution {
@@ -207,6 +213,12 @@ export function describeTable(manifest: string, table: string): string | undefin
     if (what === 'table' && path === table && columns !== undefined) return `${key}\t${columns}`;
   }
   return undefined;
+}
+
+/** Where the rows of a table begin new files, as its manifest says; undefined when that does not name the table. */
+export function cutOf(manifest: string, table: string): string | undefined {
+  const line = linesOf(manifest).find((each) => each.startsWith(`table\t${table}\t`));
+  return line?.split('\t')[4];
 }
 
 /** The lines of a directory's files by their path: what the handler `files` calls its manifest. */

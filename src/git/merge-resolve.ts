@@ -14,6 +14,7 @@ import { mendManifests } from './files-manifest.ts';
 import { mergeHunks } from './merge-hunks.ts';
 import { readRowsCases, type RowsCase } from './merge-rows.ts';
 import { findInvalidResults } from './merge-structured.ts';
+import { mergeTables } from './merge-tables.ts';
 import { mergeTrees, type MergeOutcome } from './merge-tree.ts';
 import { listTree, sameEntry, treeWith, type Entry } from './tree.ts';
 
@@ -62,9 +63,13 @@ export async function mergeSides(repo: Repo, request: MergeRequest): Promise<Mer
   const outcome = await mergeTrees(repo, commits, request.allowUnrelated);
   let listing: Promise<Map<RawPath, Entry>> | undefined;
   const listResult = (): Promise<Map<RawPath, Entry>> => (listing ??= listTree(repo, outcome.tree));
-  const { cases: all, settled } = await findCases(repo, request, outcome, commits, order, listResult);
+  const found = await findCases(repo, request, outcome, commits, order, listResult);
+  const tables = await mergeTables(repo, { base: request.base, commits: { local: sides.local.commit, remote: sides.remote.commit }, order, listResult });
+  const all = [...found.cases.filter(({ path }) => !tables.owns(path)), ...tables.cases].sort((a, b) => (a.path < b.path ? -1 : 1));
+  const settled = new Map([...[...found.settled].filter(([path]) => !tables.owns(path)), ...tables.settled]);
   if (all.length === 0 && settled.size === 0) return { kind: 'merged', tree: outcome.tree, conflicts: [] };
-  const rows = await readRowsCases(repo, all, { local: sides.local.commit, remote: sides.remote.commit });
+  const files = all.filter(({ path }) => !tables.owns(path));
+  const rows = new Map([...(await readRowsCases(repo, files, { local: sides.local.commit, remote: sides.remote.commit })), ...tables.rows]);
   for (const [path, { isClean, resolve }] of rows) if (isClean) settled.set(path, (await resolve('local')).entry);
   const cases = all.filter(({ path }) => rows.get(path)?.isClean !== true);
   const stopped = findStop(request.rules, cases);

@@ -42,10 +42,10 @@ export async function emptyTree(repo: Repo): Promise<string> {
   return gitText(repo, ['mktree'], { input: '' });
 }
 
-/** All paths that differ between two trees (or commits), in git's order. */
-export async function diffTrees(repo: Repo, from: string, to: string): Promise<TreeChange[]> {
+/** All paths that differ between two trees (or commits), in git's order; `pathspecs`: of these only. */
+export async function diffTrees(repo: Repo, from: string, to: string, pathspecs: readonly string[] = []): Promise<TreeChange[]> {
   if (from === to) return [];
-  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to]);
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to, '--', ...pathspecs]);
   return parseRawDiff(stdout);
 }
 

@@ -83,6 +83,49 @@ describe('rows', () => {
   });
 });
 
+describe('a table that the two sides cut differently', () => {
+  const boundary = '00000000000000f0';
+  const named = 'gitted-rows\t1\nengine\tpostgresql\nserver\t15\ntable\ttag\tpublic\ttag\thash:4\tname\tname,text\n';
+  const at = (file: string): string => `postgresql/app/data/tag/${file}.copy`;
+  const tags = (files: Record<string, Content>): Record<string, Content> => ({ '.gitattributes': '*.copy merge=gitted-rows\n', 'postgresql/app/manifest.tsv': named, ...files });
+  const tableOf = (files: Record<string, string>): Record<string, string> => Object.fromEntries(Object.entries(files).filter(([path]) => path.startsWith('postgresql/app/data/')));
+
+  test('is merged as a whole: a row that one side edited and the other moved to a new file is there once', async () => {
+    const base = tags({ [at('first')]: rows('a\t1', 'c\t1', 'd\t1') });
+    const { files, conflicts } = await integrateBoth(lab(base, { [at('first')]: rows('a\t1'), [at(boundary)]: rows('b\tnew', 'c\t1', 'd\t1') }, { [at('first')]: rows('a\t1', 'c\tedited', 'd\t1', 'e\tnew') }));
+    expect(tableOf(files)).toEqual({ [at('first')]: rows('a\t1'), [at(boundary)]: rows('b\tnew', 'c\tedited', 'd\t1', 'e\tnew') });
+    expect(conflicts).toEqual([]);
+  });
+
+  test('has a row that both added once, though no file of both sides differs', async () => {
+    const numbered = named.replace('hash:4', 'int:3').replace('\tname\tname', '\tid\tid');
+    const base = { ...tags({ [at('00000000')]: rows('1\ta') }), 'postgresql/app/manifest.tsv': numbered };
+    const { files } = await integrateBoth(lab(base, { [at('00000001')]: rows('9\tboth') }, { [at('00000000')]: rows('1\ta', '9\tboth'), 'postgresql/app/manifest.tsv': numbered.replace('int:3', 'int:4') }));
+    expect(tableOf(files)).toEqual({ [at('00000000')]: rows('1\ta', '9\tboth') });
+  });
+
+  test('keeps the row that gives way outside of the data, wherever the row is by then', async () => {
+    const base = tags({ [at('first')]: rows('a\t1', 'c\t1') });
+    const result = await integrateBoth(lab(base, { [at('first')]: rows('a\t1'), [at(boundary)]: rows('b\tnew', 'c\tfrom a') }, { [at('first')]: rows('a\t1', 'c\tfrom b') }));
+    expect(tableOf(result.files)).toEqual({ [at('first')]: rows('a\t1'), [at(boundary)]: rows('b\tnew', 'c\tfrom b') });
+    expect(result.conflicts).toMatchObject([{ path: at(boundary), kind: 'content', winner: 'b' }]);
+    expect(result.files[result.conflicts[0]?.copy as string]).toBe(rows('c\tfrom a'));
+  });
+
+  test('follows a rule that wants a person', async () => {
+    const base = tags({ [at('first')]: rows('a\t1', 'c\t1') });
+    const made = lab(base, { [at('first')]: rows('a\t1'), [at(boundary)]: rows('b\tnew', 'c\tfrom a') }, { [at('first')]: rows('a\t1', 'c\tfrom b') });
+    expect(await integrate(await openRepo(made.one), { local: made.a, remote: made.b, rules: [{ glob: undefined, policy: 'pause' }] })).toMatchObject({ kind: 'stopped', paths: [at(boundary)] });
+  });
+
+  test('leaves files that neither side touched as they are', async () => {
+    const [one, two] = ['0000000000000010', '0000000000000020'];
+    const base = tags({ [at('first')]: rows('a\t1'), [at(one)]: rows('b\t1', 'c\t1'), [at(two)]: rows('m\t1', 'n\t1') });
+    const { files } = await integrateBoth(lab(base, { [at('first')]: rows('a\t1', 'c\t1'), [at(one)]: null }, { [at(one)]: rows('b\t1', 'c\tedited') }));
+    expect(tableOf(files)).toEqual({ [at('first')]: rows('a\t1', 'c\tedited'), [at(two)]: rows('m\t1', 'n\t1') });
+  });
+});
+
 describe('a directory of files', () => {
   const line = (path: string, mode = '0644'): string => `f\t${mode}\twww-data\twww-data\t${path}\n`;
   const files = (paths: Record<string, string>): Record<string, string> => ({ 'files/manifest.tsv': Object.keys(paths).sort().map((path) => line(path)).join(''), ...Object.fromEntries(Object.entries(paths).map(([path, text]) => [`files/tree/${path}`, text])) });
