@@ -44,6 +44,21 @@ export async function runInside(machine: Machine, command: readonly string[], te
   return runAttached(file, args, env === undefined ? {} : { env });
 }
 
+/** The journal, where the machine has one of its own, else what lies in its `/var/log`. */
+const logsScript = `
+if [ -z "$GITTED_ROOT" ] && command -v journalctl >/dev/null && [ -d /run/log/journal -o -d /var/log/journal ]; then exec journalctl --no-pager -n 200; fi
+set -- "$GITTED_ROOT"/var/log/*.log "$GITTED_ROOT"/var/log/messages "$GITTED_ROOT"/var/log/syslog
+for file do shift; [ -f "$file" ] && set -- "$@" "$file"; done
+[ $# -gt 0 ] || exit 4
+exec tail -n 200 "$@"`;
+
+/** Prints what the machine has logged last. */
+export async function showLogs(machine: Machine): Promise<number> {
+  const code = await runInside(machine, ['sh', '-c', logsScript]);
+  if (code === 4) throw new GitsyncError('container', `${machine.settings.name} has no journal and nothing in /var/log.`, { hint: `gitted-client shell ${machine.settings.name}` });
+  return code;
+}
+
 /** Starts a machine that exists. */
 export async function startMachine(machine: Machine): Promise<number> {
   if ((await machine.driver.state()) === 'absent') throw new GitsyncError('container', `${machine.settings.name} is not there yet.`, { hint: `git push ${machine.settings.name} BRANCH` });

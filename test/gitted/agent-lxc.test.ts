@@ -3,12 +3,13 @@
  * PostgreSQL and container B with PostgreSQL and MariaDB all converge by
  * themselves, whoever is killed meanwhile.
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { makeMachine as makeProject, manifestOf, runProgram, type Said, type TestMachine } from '../helpers/gitted-machine.ts';
-import { makeMachine, quickSettings, type Machine } from '../helpers/machine.ts';
+import { makeMachine, program, quickSettings, type Machine } from '../helpers/machine.ts';
 import { bareRemote, exists, read, sh, write } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
 
@@ -38,6 +39,10 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'the agent with two containers of LX
       throw new Error(`${String(error)}\n${evidence()}`);
     });
   };
+  const configure = (pull: string, start: 'yes' | 'no'): void => {
+    const section = (name: string): string => `[container ${name}]\nrepo = ${project.root}\ndriver = lxc\npush = debounce 1s\npull = ${pull}\nexport_points = /srv/files\nstart = ${start}\n`;
+    desk.configure([project.root], quickSettings, section(a) + section(b));
+  };
   const everywhere = (text: string): boolean => titles(a) === text && titles(b) === text;
 
   beforeAll(async () => {
@@ -53,8 +58,7 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'the agent with two containers of LX
     sh(project.root, 'remote', 'add', 'origin', origin);
     sh(project.root, 'push', '-q', '-u', 'origin', 'master');
     desk = makeMachine('desk');
-    const section = (name: string): string => `[container ${name}]\nrepo = ${project.root}\ndriver = lxc\npush = debounce 1s\npull = every 2s\nexport_points = /srv/files\nstart = yes\n`;
-    desk.configure([project.root], quickSettings, section(a) + section(b));
+    configure('every 2s', 'yes');
     await desk.start([]);
   }, longMs);
   afterAll(async () => {
@@ -121,5 +125,33 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'the agent with two containers of LX
     expect(resolved).toMatchObject({ exitCode: 0 });
     await happens('the other value everywhere, and the later row too', () => [a, b].every((container) => titles(container).includes(`3|News of ${loser}\n`) && titles(container).includes('5|Later\n')));
     expect(desk.run('conflicts').stdout).toBe('No conflicts.\n');
+  }, longMs);
+
+  test('the agent and both containers are killed at once: the agent is back first, says that they are stopped, and goes on when the host has started them', async () => {
+    configure('every 2s', 'no');
+    sql(a, "INSERT INTO wiki VALUES (6, 'Before the power cut')");
+    await desk.stop('SIGKILL');
+    for (const each of [a, b]) runProgram('/', 'lxc-stop', ['-k', '-n', each]);
+    await desk.start([]);
+    await happens('it is said', () => (desk.run('status').stdout.match(/ stopped +stopped +\S+ is stopped; .*gitsync container start /g) ?? []).length === 2);
+    for (const each of [a, b]) expect(runProgram('/', 'lxc-start', ['-d', '-n', each])).toMatchObject({ status: 0 });
+    await happens('the row is everywhere', () => [a, b].every((container) => titles(container).includes('6|Before the power cut\n')));
+  }, longMs);
+
+  test('a file in an export point is found by watching, from the host, though the root file system is an overlay', async () => {
+    expect(inside(b, 'stat', '-f', '-c', '%T', '/').stdout).toBe('overlayfs\n');
+    configure('every 1h', 'yes');
+    await happens('all is in step', () => (desk.run('status').stdout.match(/ in step /g) ?? []).length === 2);
+    for (const round of [1, 2]) {
+      inside(b, 'sh', '-c', `mkdir -p /srv/files/deep && echo ${round} >/srv/files/deep/watched.txt`);
+      await happens('the file is in A', () => inside(a, 'cat', '/srv/files/deep/watched.txt').stdout === `${round}\n`);
+    }
+  }, longMs);
+
+  test('gitsync container logs, shell and status reach inside', () => {
+    expect(desk.run('container', 'logs', a)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/ systemd\[1\]: /) as unknown });
+    const typed = spawnSync(process.execPath, [program, 'container', 'shell', a], { env: desk.env, cwd: desk.home, encoding: 'utf8', input: 'cat /etc/gitted/name\nexit 7\n' });
+    expect(typed).toMatchObject({ status: 7, stdout: expect.stringContaining(`${a}\n`) as unknown });
+    expect(desk.run('container', 'status', b).stdout).toMatch(/ running 10\.[\d.]+ +in step [\s\S]*postgresql\/app \(postgresql\): as in the branch/);
   }, longMs);
 });

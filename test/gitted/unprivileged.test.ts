@@ -7,6 +7,7 @@ import { withBaseLock } from '../../src/gitted/base-lock.ts';
 import { bridgeTrouble, ensureBridge } from '../../src/gitted/bridge.ts';
 import { lxcPath } from '../../src/gitted/lxc.ts';
 import { clientFile, manifestOf, runProgram, type Said } from '../helpers/gitted-machine.ts';
+import { program } from '../helpers/machine.ts';
 import { describeWith } from '../helpers/requires.ts';
 
 const longMs = 900_000;
@@ -30,6 +31,8 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'containers of a normal user', () =>
     if (said.status !== 0) throw new Error(said.text);
     return said;
   };
+
+  const inside = (script: string): string => must(asUser(`lxc-attach -n ${name} --clear-env -v PATH=/usr/sbin:/usr/bin:/sbin:/bin -- sh -c '${script}'`)).stdout;
 
   beforeAll(async () => {
     must(root(`useradd --create-home --shell /bin/bash ${user}`));
@@ -58,19 +61,48 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'containers of a normal user', () =>
     expect(readFileSync('/etc/lxc/lxc-usernet', 'utf8')).toContain(`${user} veth lxcbr0 10\n`);
   }, longMs);
 
-  test('init, push, pull, push, destroy', () => {
+  test('init, push, pull, push', () => {
     must(asUser(`git config --global user.name User; git config --global user.email user@example.org
       mkdir app && cd app && git init -q -b master && ../gitted-client scaffold --with files && mkdir -p files/tree && echo hello >files/tree/hello.txt`));
     writeFileSync(join(home, 'app/files/manifest.tsv'), manifestOf(['hello.txt']));
     must(asUser(`cd app && git add -A && git commit -q -m start && sysconf/gitted-client init ${name}`));
     expect(must(asUser(`cd app && git push ${name} master`)).text).toMatch(/-----> Creating[\s\S]*is up at 10\.[\s\S]*Importing[\s\S]*=====> http:/);
-    const inside = (script: string): string => must(asUser(`lxc-attach -n ${name} --clear-env -v PATH=/usr/sbin:/usr/bin:/sbin:/bin -- sh -c '${script}'`)).stdout;
     expect(inside('cat /srv/files/hello.txt; id -u; awk "{ print (\\$2 > 0) }" /proc/self/uid_map')).toMatch(/^hello\n0\n1\n/);
     inside('echo from inside >/srv/files/hello.txt');
     must(asUser(`cd app && git pull -q ${name} master`));
     expect(readFileSync(join(home, 'app/files/tree/hello.txt'), 'utf8')).toBe('from inside\n');
     must(asUser(`cd app && echo from outside >files/tree/hello.txt && git commit -q -a -m change && git push -q ${name} master`));
     expect(inside('cat /srv/files/hello.txt')).toBe('from outside\n');
+  }, longMs);
+
+  test('an agent of that user hears of a file in an export point without waiting for the time of pull', () => {
+    must(root(`install -m 755 ${program} ${home}/gitsync.js`));
+    const said = asUser(`mkdir -p .config && umask 077 && mkdir -p run && export XDG_RUNTIME_DIR=~/run
+      cat >.config/gitsync <<END
+[gitsync]
+work_dir = ~/app
+[container ${name}]
+repo = ~/app
+push = debounce 300ms
+pull = every 1h
+export_points = /srv/files
+END
+      node gitsync.js --daemon --debug 2>agent.log & agent=$!
+      trap 'kill $agent; wait' EXIT
+      wait_for() { for i in $(seq 600); do "$@" && return; sleep 0.2; done; echo "in vain: $*"; grep -v debug agent.log; node gitsync.js status; exit 1; }
+      wait_for grep -q 'The container runs' agent.log
+      in_step() { node gitsync.js container list | grep -q 'in step'; }
+      wait_for in_step
+      for round in 1 2; do
+        lxc-attach -n ${name} --clear-env -v PATH=/usr/bin:/bin -- sh -c "echo $round >/srv/files/watched.txt"
+        wait_for grep -qx $round app/files/tree/watched.txt
+      done
+      grep -o 'Export points are watched from inside.*' agent.log || echo 'watched from the host'`);
+    process.stderr.write(`export points of a normal user's container: ${said.stdout.trim().split('\n').at(-1) ?? ''}\n`);
+    must(said);
+  }, longMs);
+
+  test('destroy saves what is inside first', () => {
     inside('echo last words >/srv/files/hello.txt');
     must(asUser(`cd app && .git/gitted-client destroy ${name}`));
     expect(must(asUser(`cd app && git show ${name}/master:files/tree/hello.txt && .git/gitted-client list`)).stdout).toBe(`last words\n${name}\tabsent\tlxc\n`);
