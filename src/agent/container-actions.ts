@@ -20,7 +20,7 @@ export interface ContainerHandle {
 export async function handleOf(session: RepoSession, name: string): Promise<ContainerHandle> {
   const known = session.containers.get(name);
   // `ready` and the rest may have changed since; where none of it did, reading it again costs one git command.
-  const container = await openContainer(session.repo, name);
+  const container = await openContainer(session.repo, name, known?.container.project);
   const handle: ContainerHandle = { container, view: known?.view, told: known?.told };
   session.containers.set(name, handle);
   return handle;
@@ -32,6 +32,16 @@ export async function refreshView(session: RepoSession, name: string): Promise<M
   if (handle === undefined) return undefined;
   handle.view = await lookAt(handle.container, Date.now()).catch(() => handle.view);
   return handle.view;
+}
+
+/** An address may change; looking it up at every pull that finds nothing would cost as much as the pull. */
+const viewLastsMs = 10 * 60_000;
+
+/** Looks at the machine after a talk, unless the talk has shown that it is as it was. */
+async function noteView(session: RepoSession, name: string, event: Event): Promise<void> {
+  const view = session.containers.get(name)?.view;
+  const isFresh = view?.state === 'running' && view.address !== undefined && Date.now() - view.atMs < viewLastsMs;
+  if (event.type !== 'fetched' || event.tip === null || !isFresh) await refreshView(session, name);
 }
 
 function awayEvent(name: string, { state }: Away, repoPath: string, branch: string, wasThere: boolean): Event & { type: 'remote-failed' } {
@@ -107,7 +117,7 @@ export async function talkToContainer(session: RepoSession, target: LoopTarget, 
     event = { type: 'remote-failed', remote: target.key, failure: failureOf(error), retry: kind === 'locked' ? 'backoff' : retryOf(kind), random: Math.random() };
   }
   tellOnce(session, target.remote, event);
-  await refreshView(session, target.remote);
+  await noteView(session, target.remote, event);
   const now = session.targets.get(target.key);
   const isSame = now !== undefined && now.branch === target.branch && now.side === target.side;
   return isSame ? event : { type: 'abandoned', remote: target.key };

@@ -2,7 +2,7 @@
  * Machines that are a directory: one on this machine (`local`, no root needed),
  * or one reached by ssh (`ssh`; without a directory the whole machine).
  */
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { GitsyncError } from '../errors.ts';
 import { gitEnvironment, sshOptions } from '../process/env.ts';
 import { run } from '../process/run.ts';
@@ -18,6 +18,8 @@ interface Shell {
   root: string;
   address(): string;
   command(command: readonly string[], terminal: boolean): { file: string; args: string[]; env?: Record<string, string | undefined> };
+  /** What can be told of its state without running anything there. */
+  look?(): MachineState;
   /** Why a program could not be run there at all, from its exit code. */
   failure(exitCode: number, stderr: string): GitsyncError | undefined;
 }
@@ -39,6 +41,7 @@ function directoryDriver(shell: Shell): Driver {
   return {
     kind: shell.kind,
     async state(): Promise<MachineState> {
+      if (shell.look !== undefined) return shell.look();
       return (await script('if [ ! -d "$1/etc/gitted" ]; then echo absent; elif [ -f "$1/etc/gitted/stopped" ]; then echo stopped; else echo running; fi')) as MachineState;
     },
     create: async () => void (await script('mkdir -p "$1/etc/gitted" "$1/usr/bin"')),
@@ -68,6 +71,7 @@ export function localDriver(root: string): Driver {
       const [file = '', ...args] = withRoot(root, command);
       return { file, args, env: gitEnvironment() };
     },
+    look: () => (!existsSync(`${root}/etc/gitted`) ? 'absent' : existsSync(`${root}/etc/gitted/stopped`) ? 'stopped' : 'running'),
     failure: () => undefined,
   });
 }

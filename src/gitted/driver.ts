@@ -7,6 +7,7 @@ export type MachineState = 'absent' | 'partial' | 'stopped' | 'running';
 export interface ExecOptions {
   input?: Uint8Array | string;
   timeoutMs?: number;
+  signal?: AbortSignal;
 }
 
 /** One machine that a repository can be pushed to. */

@@ -37,7 +37,7 @@ async function makeFromBase(container: string, distribution: string, release: st
 export function lxcDriver(container: string, type: { distribution: string; release: string }): Driver {
   const attach = (command: readonly string[]): string[] => ['-n', container, '--clear-env', ...insideEnvironment, '--', ...command];
   const exec = (command: readonly string[], options: ExecOptions = {}) =>
-    run('lxc-attach', attach(command), { env: lxcEnvironment(), ...(options.input === undefined ? {} : { input: options.input }), idleTimeoutMs: options.timeoutMs ?? 600_000 });
+    run('lxc-attach', attach(command), { env: lxcEnvironment(), ...(options.input === undefined ? {} : { input: options.input }), ...(options.signal === undefined ? {} : { signal: options.signal }), idleTimeoutMs: options.timeoutMs ?? 600_000 });
   const state = async (): Promise<MachineState> => {
     const { exitCode, stdout } = await lxc('info', ['-n', container, '-s', '-H'], { expect: [0, 1] });
     const path = await lxcPath();

@@ -41,9 +41,14 @@ export async function lxc(tool: string, args: readonly string[], options: LxcOpt
   return result;
 }
 
+let knownPath: Promise<string> | undefined;
+
 /** The directory that the tools keep containers in. */
-export async function lxcPath(): Promise<string> {
-  return (await lxc('config', ['lxc.lxcpath'])).stdout.toString('utf8').trim();
+export function lxcPath(): Promise<string> {
+  knownPath ??= lxc('config', ['lxc.lxcpath']).then(({ stdout }) => stdout.toString('utf8').trim());
+  // LXC may be installed later on.
+  knownPath.catch(() => (knownPath = undefined));
+  return knownPath;
 }
 
 /** Marks a container whose making has begun, so that a partial one is known to be ours. */

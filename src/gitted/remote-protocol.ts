@@ -56,7 +56,8 @@ export async function serveGit(project: Project, name: string, service: string):
   const settings = await readSettings(project, name);
   const driver = driverOf(project, settings);
   await prepare(project, driver, settings, service);
-  const inside = ['gitted', 'git-remote-command', '--framed', '--remote', name, '--id', settings.id, service];
+  const fresh = service === 'git-upload-pack' && process.env['GITTED_FRESH'] === 'yes' ? ['--fresh'] : [];
+  const inside = ['gitted', 'git-remote-command', '--framed', '--remote', name, '--id', settings.id, ...fresh, service];
   const { file, args, env } = driver.command(inside);
   const exitCode = await runAttached(file, args, {
     ...(env === undefined ? {} : { env }),

@@ -1,9 +1,10 @@
 /** A container as a remote: whether it runs, and git's talk with it, with failures in its own words. */
 import { readContainerWords } from '../core/container-words.ts';
-import { GitsyncError } from '../errors.ts';
-import { fetchBranch, type FetchOutcome } from '../git/fetch.ts';
+import { GitsyncError, toGitsyncError } from '../errors.ts';
+import { fetchBranch, trackingRef, type FetchOutcome } from '../git/fetch.ts';
 import type { Repo } from '../git/git.ts';
 import { publishBranch } from '../git/publish.ts';
+import { readRef } from '../git/ref-file.ts';
 import type { PublishTarget } from '../git/remotes.ts';
 import type { RemoteStepOptions } from '../git/remote-step.ts';
 import type { Driver, MachineState } from '../gitted/driver.ts';
@@ -31,9 +32,12 @@ export type Away = { kind: 'away'; state: Exclude<MachineState, 'running'> };
 /** Exports and imports of large databases are silent for long. */
 const idleTimeoutMs = 20 * 60_000;
 
-/** @throws GitsyncError `config` when it is not registered */
-export async function openContainer(repo: Repo, name: string): Promise<Container> {
-  const project = await findProject(repo.workTree);
+/**
+ * @param known the project, where it was found before
+ * @throws GitsyncError `config` when it is not registered
+ */
+export async function openContainer(repo: Repo, name: string, known?: Project): Promise<Container> {
+  const project = known ?? (await findProject(repo.workTree));
   const settings = await readSettings(project, name);
   return { project, settings, driver: driverOf(project, settings) };
 }
@@ -64,7 +68,31 @@ export async function fetchFromContainer(repo: Repo, container: Container, targe
   const state = await container.driver.state();
   // A fetch never makes a machine.
   if (state === 'absent' || state === 'partial' || (state === 'stopped' && !options.start)) return { kind: 'away', state };
-  return orAway(() => fetchBranch(repo, target, optionsFor(options.start, options.signal)));
+  const known = await readRef(repo, trackingRef(target));
+  const tip = state === 'running' && known !== undefined ? await askForTip(repo, container, target, options.signal) : undefined;
+  if (tip !== undefined && tip === known) return { kind: 'fetched', tip, moved: false };
+  const { env, ...rest } = optionsFor(options.start, options.signal);
+  return orAway(() => fetchBranch(repo, target, { ...rest, env: { ...env, ...(tip === undefined ? {} : { GITTED_FRESH: 'yes' }) } }));
+}
+
+/**
+ * Where the branch is inside once what changed there is exported: all that there is to do
+ * where nothing changed, without git and its helpers, which cost far more than the query.
+ * Undefined where that is not told: then the fetch finds out, and says what is wrong.
+ */
+async function askForTip(repo: Repo, { settings, driver }: Container, { branch }: PublishTarget, signal: AbortSignal): Promise<string | undefined> {
+  if (!settings.ready) return undefined;
+  const words = ['gitted', 'git-remote-command', '--remote', settings.name, '--id', settings.id, '--branch', branch, 'look'];
+  try {
+    const { exitCode, stdout, stderr, ms } = await driver.exec(words, { timeoutMs: idleTimeoutMs, signal });
+    const tip = stdout.toString('utf8').trim();
+    repo.log.debug('Looked into the container', { container: settings.name, exit: exitCode, ms: Math.round(ms), ...(exitCode === 0 ? {} : { why: stderr.trim().split('\n').at(-1) ?? '' }) });
+    return exitCode === 0 && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(tip) ? tip : undefined;
+  } catch (error) {
+    if (toGitsyncError(error).kind === 'interrupted') throw error;
+    repo.log.debug('The container could not be looked into', { container: settings.name, why: String(error) });
+    return undefined;
+  }
 }
 
 /** That the machine went away between our look and git's is no failure of its own. */

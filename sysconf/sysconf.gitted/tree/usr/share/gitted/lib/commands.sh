@@ -1,13 +1,20 @@
 # shellcheck shell=sh
 # What `gitted` does when it is called.
 
-# command_remote [--framed] [--remote NAME] git-receive-pack|git-upload-pack
+# command_remote [--framed] [--remote NAME] git-receive-pack|git-upload-pack|look
 command_remote() {
 	framed=''
+	fresh=''
+	wanted=''
 	GITTED_REMOTE=''
 	while [ $# -gt 1 ]; do
 		case $1 in
 		--framed) framed=1 ;;
+		--fresh) fresh=1 ;;
+		--branch)
+			wanted=$2
+			shift
+			;;
 		--id)
 			check_id "$2"
 			shift
@@ -26,19 +33,33 @@ command_remote() {
 	case ${1:-} in
 	git-receive-pack | receive-pack) serve_push ;;
 	git-upload-pack | upload-pack) serve_fetch ;;
+	look) serve_look ;;
 	*) fail "There is no service \"${1:-}\", expected git-receive-pack or git-upload-pack." ;;
 	esac
 }
 
 serve_fetch() {
 	ensure_repository
+	# Who has just looked wants what was there then.
+	[ "$fresh" != "" ] || bring_out
+	serve git upload-pack "$GIT_DIR"
+	run_hooks post-git
+}
+
+# All that a fetch does but for git's own talk: prints where the branch is, for whoever may have that already.
+serve_look() {
+	ensure_repository
+	bring_out
+	git rev-parse -q --verify "refs/heads/$wanted" >&3 || :
+	run_hooks post-git
+}
+
+bring_out() {
 	take_lock wait "fetch of ${GITTED_REMOTE:-someone}"
 	recover
 	run_hooks pre-git
 	export_all pull
 	drop_lock
-	serve git upload-pack "$GIT_DIR"
-	run_hooks post-git
 }
 
 serve_push() {
