@@ -57,9 +57,9 @@ export async function integrate(repo: Repo, request: IntegrateRequest): Promise<
   return integrateDiverged(repo, request, base);
 }
 
-/** The best common ancestor, if the two have any. */
+/** The best common ancestor, if the two have any; of several, the same one on every machine. */
 async function findBase(repo: Repo, a: string, b: string): Promise<string | undefined> {
-  const result = await git(repo, ['merge-base', a, b], { expect: [0, 1] });
+  const result = await git(repo, ['merge-base', ...[a, b].sort()], { expect: [0, 1] });
   return result.exitCode === 0 ? result.stdout.toString().trim() : undefined;
 }
 
