@@ -1,6 +1,6 @@
 /** A repository, commits to bring into it, and a way to compare work trees with commits. */
 import { execFileSync } from 'node:child_process';
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rawFromText, type RawPath } from '../../src/core/raw-path.ts';
 import { applyCommit, type ApplyOutcome, type ApplyRequest } from '../../src/git/apply.ts';
@@ -120,7 +120,9 @@ export function statusOf(root: string): string {
 export function leftovers(root: string): string[] {
   const own = join(sh(root, 'rev-parse', '--absolute-git-dir'), 'gitsync');
   const found = readdirSync(own).filter((name) => name !== 'index' && name !== 'apply');
-  const updates = readdirSync(join(own, 'apply')).flatMap((update) => readdirSync(join(own, 'apply', update)));
+  // An update that was killed early has not even made it.
+  const apply = join(own, 'apply');
+  const updates = (existsSync(apply) ? readdirSync(apply) : []).flatMap((update) => readdirSync(join(apply, update)));
   return [...found, ...updates.filter((name) => name !== 'trash' && name !== 'trash.json')];
 }
 
