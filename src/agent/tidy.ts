@@ -2,7 +2,7 @@
 import type { Event } from '../core/repo-state.ts';
 import { checkTrash } from '../git/apply.ts';
 import { clearStaleLocks } from '../git/stale-locks.ts';
-import { dropOldRefs, packObjects } from '../git/upkeep.ts';
+import { dropOldRefs, dropUnfinished, packObjects } from '../git/upkeep.ts';
 import { resolveCommit } from '../git/refs.ts';
 import { changeOwnState } from './own-state.ts';
 import type { RepoSession } from './repo-session.ts';
@@ -38,7 +38,10 @@ async function doUpkeep(session: RepoSession, nowMs: number): Promise<void> {
   const sinceMs = nowMs - session.own.lastUpkeepMs;
   // In the future: the clock was set back since.
   if (sinceMs >= 0 && sinceMs < upkeepEveryMs) return;
-  if (sinceMs >= 0 && sinceMs < longestBreakMs) await dropOldRefs(session.repo, nowMs - session.config.keepMs);
+  if (sinceMs >= 0 && sinceMs < longestBreakMs) {
+    await dropOldRefs(session.repo, nowMs - session.config.keepMs);
+    await dropUnfinished(session.repo, nowMs - 2 * upkeepEveryMs);
+  }
   // With the lock of one that was killed, git would skip its upkeep from then on, without a word.
   await clearStaleLocks(session.repo);
   await packObjects(session.repo);

@@ -1,4 +1,5 @@
 /** The repository's upkeep: packs what is loose, deletes nothing that can be reached, lets old snapshots go. */
+import { readdir, rm, stat } from 'node:fs/promises';
 import { git, gitText, type Repo } from './git.ts';
 import { deleteOwnRef, ownRefs } from './refs.ts';
 
@@ -19,6 +20,24 @@ export async function dropOldRefs(repo: Repo, beforeMs: number): Promise<void> {
 async function setAtMs(repo: Repo, ref: string): Promise<number> {
   const { stdout } = await git(repo, ['log', '--walk-reflogs', '--max-count=1', '--date=unix', '--format=%gd', ref, '--'], { expect: [0, 128] });
   return Number(/@\{(\d+)\}/.exec(stdout.toString())?.[1] ?? 0) * 1000;
+}
+
+/** What a git that was killed did not finish, in a directory of objects. */
+const unfinished: readonly (readonly [directory: string, name: RegExp])[] = [
+  ['objects/pack', /^\.?tmp_/],
+  ['objects', /^tmp_objdir-/],
+];
+
+/** Drops packs and folders of objects that were begun before a moment and never finished; `git gc` would, which we never run. */
+export async function dropUnfinished(repo: Repo, beforeMs: number): Promise<void> {
+  for (const [directory, pattern] of unfinished) {
+    const names = await readdir(`${repo.commonDir}/${directory}`).catch(() => []);
+    for (const name of names.filter((each) => pattern.test(each))) {
+      const file = `${repo.commonDir}/${directory}/${name}`;
+      const info = await stat(file).catch(() => undefined);
+      if (info !== undefined && info.mtimeMs < beforeMs) await rm(file, { recursive: true, force: true });
+    }
+  }
 }
 
 /** Packs loose objects and small packs; these two tasks never drop an object, reachable or not. */

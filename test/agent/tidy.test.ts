@@ -1,4 +1,6 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { performAction } from '../../src/agent/actions.ts';
 import { performTidy } from '../../src/agent/tidy.ts';
@@ -7,7 +9,7 @@ import { rawFromText } from '../../src/core/raw-path.ts';
 import { defaultRepoConfig } from '../../src/config/config.ts';
 import { openRepo } from '../../src/git/repository.ts';
 import { setOwnRef } from '../../src/git/refs.ts';
-import { dropOldRefs } from '../../src/git/upkeep.ts';
+import { dropOldRefs, dropUnfinished } from '../../src/git/upkeep.ts';
 import { silentLog } from '../../src/log.ts';
 import { sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
@@ -49,6 +51,17 @@ describe('the upkeep', () => {
 
   test('lets go what was kept for longer than promised', async () => {
     expect(await tidyAfter(Date.now() - 2 * dayMs)).toBe('');
+  });
+
+  test('drops what a git that was killed has left of a pack, once nobody can be at it any more', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    const [pack, folder, young] = ['objects/pack/tmp_pack_AbCdEf', 'objects/tmp_objdir-incoming-AbCdEf', 'objects/pack/tmp_idx_AbCdEf'].map((name) => join(root, '.git', name)) as [string, string, string];
+    mkdirSync(folder);
+    for (const file of [pack, young, join(folder, 'x')]) writeFileSync(file, 'half');
+    for (const file of [pack, folder]) utimesSync(file, new Date(Date.now() - 3 * dayMs), new Date(Date.now() - 3 * dayMs));
+    await dropUnfinished(await openRepo(root), Date.now() - 2 * dayMs);
+    expect([pack, folder, young].map((file) => existsSync(file))).toEqual([false, false, true]);
+    expect(sh(root, 'fsck')).toBe('');
   });
 
   test('lets nothing go while it may be that the clock has jumped', async () => {
