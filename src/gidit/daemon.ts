@@ -173,7 +173,7 @@ function passOnMoves(parts: DaemonParts): void {
     if (node.memory.findHeld(address) === undefined || peer === undefined) return;
     void keeper
       .keep(address, true)
-      .then(() => publisher.publish(address, peer))
+      .then(() => publisher.passOn(address, peer))
       .catch((error: unknown) => node.log.debug('A move was not passed on', { project: name, error: String(error) }));
   });
 }

@@ -26,16 +26,17 @@ const mostRemembered = 1_000;
 /** Remembers lookups until the project moves. */
 export function createFreshLookups(node: CloudNode, notices: Pick<Notices, 'isLive'>): FreshLookups {
   const cache = new Map<string, { known: KnownLookup; atMs: number }>();
-  const moved = new Map<string, number>();
+  const moved = new Map<string, { atMs: number; quick: Promise<Lookup | undefined> }>();
   const remember = <T>(map: Map<string, T>, address: Address, value: T): void => {
     if (map.size > mostRemembered) map.clear();
     map.set(formatAddress(address), value);
   };
   const isRecent = (atMs: number | undefined): boolean => atMs !== undefined && Date.now() - atMs < freshMs;
-  node.onMoved(({ address }) => {
+  node.onMoved(({ address, id }) => {
     // What others offered before lacks the bundle that leads to the new object.
     cache.delete(formatAddress(address));
-    remember(moved, address, Date.now());
+    // A program that watches, or the keeper, will ask in a moment; while it starts, the answer comes.
+    remember(moved, address, { atMs: Date.now(), quick: askWhoHolds(node, address, id, deadline(askMs)).catch(() => undefined) });
   });
   const note = (address: Address, lookup: Lookup, isPartial: boolean): KnownLookup => {
     const known = { ...lookup, isPartial };
@@ -50,7 +51,8 @@ export function createFreshLookups(node: CloudNode, notices: Pick<Notices, 'isLi
       if (notices.isLive(address)) {
         const last = cache.get(name);
         if (last !== undefined && isRecent(last.atMs) && last.known.offers.size > 0) return last.known;
-        const quick = isRecent(moved.get(name)) ? await askWhoHolds(node, address, signal) : undefined;
+        const move = moved.get(name);
+        const quick = isRecent(move?.atMs) ? await move?.quick : undefined;
         if (quick !== undefined) return note(address, quick, true);
       }
       return lookUpAll(address, signal);
@@ -59,17 +61,15 @@ export function createFreshLookups(node: CloudNode, notices: Pick<Notices, 'isLi
 }
 
 /**
- * Asks those who are known to hold a project, the last to speak first, until one offers what leads to its newest object.
+ * Asks those who are known to hold a project, the last to speak first, until one offers what leads to an object.
  * Undefined where nobody does.
  */
-export async function askWhoHolds(node: CloudNode, address: Address, signal: AbortSignal): Promise<Lookup | undefined> {
-  const [newest] = await node.holdings.tips(address);
+async function askWhoHolds(node: CloudNode, address: Address, id: string, within: AbortSignal): Promise<Lookup | undefined> {
   const peers = node.holders.of(address).reverse().slice(0, mostAsked);
-  if (newest === undefined || peers.length === 0) return undefined;
-  const within = deadline(askMs, signal);
+  if (peers.length === 0) return undefined;
   const asking = peers.map(async (peer) => {
     const offers = await askHolder(node, address, peer, within);
-    if (offers?.some(({ end }) => end === newest.id) !== true) throw new Error('it is behind');
+    if (offers?.some(({ end }) => end === id) !== true) throw new Error('it is behind');
     return { offers: new Map([[peer, offers]]), asked: peers.length };
   });
   return Promise.any(asking).catch(() => undefined);

@@ -4,7 +4,7 @@ import { GitsyncError } from '../errors.ts';
 import { formatAddress } from './address.ts';
 import type { BroughtBundle } from './bring-bundles.ts';
 import type { HelperState } from './helper-state.ts';
-import { importChain, isComplete } from './import-bundle.ts';
+import { importChain } from './import-bundle.ts';
 import { askDaemon } from './local-client.ts';
 import type { PushObject } from './push-object.ts';
 import { Refusal } from './refusal.ts';
@@ -20,10 +20,9 @@ const mostRefused = 20;
 export async function fetchProject(state: HelperState): Promise<string | undefined> {
   const want = state.shown;
   if (want === undefined) throw new GitsyncError('not-found', `${formatAddress(state.address)} has nothing to fetch.`);
-  const last = await state.readLast();
-  const lastObject = last === undefined ? undefined : await state.store.readObject(state.address, last);
+  const last = await state.lastComplete();
   const progress: Progress = { have: [], complete: [], refused: [], isJoined: true, keepFile: undefined };
-  if (lastObject !== undefined && (await isComplete(await state.repository(), lastObject))) noteComplete(progress, lastObject);
+  if (last !== undefined) noteComplete(progress, last);
   while (!(await bringOnce(state, want, progress))) {
     if (progress.refused.length >= mostRefused) throw new GitsyncError('corrupt', 'Too many bundles were bad.', { hint: 'try again later; git gidit status shows who holds the project' });
   }

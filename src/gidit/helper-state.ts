@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { GitsyncError } from '../errors.ts';
 import { formatAddress, type Address } from './address.ts';
 import { markFork } from './fork-mark.ts';
+import { isComplete } from './import-bundle.ts';
 import { askDaemon } from './local-client.ts';
 import type { PushObject } from './push-object.ts';
 import { openRepository, type GiditRepository } from './repository.ts';
@@ -29,8 +30,9 @@ export interface HelperState {
   /** Asks the cloud, and chooses the object whose refs git is shown. Undefined: the project does not exist yet. */
   look(isForPush: boolean): Promise<PushObject | undefined>;
   objectFormat(): Promise<'sha1' | 'sha256'>;
-  /** The last PushObject whose objects were all brought into, or came from, this repository. */
-  readLast(): Promise<string | undefined>;
+  /** The last PushObject that was brought, where all of its objects are still here. */
+  lastComplete(): Promise<PushObject | undefined>;
+  /** Notes the last PushObject whose objects were all brought into, or came from, this repository. */
   writeLast(id: string): Promise<void>;
   /** The last PushObject that was published from this repository: its own end, where the project is forked. */
   readPublished(): Promise<string | undefined>;
@@ -59,6 +61,12 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
     await writeFile(`${file}.tmp`, `${id}\n`);
     await rename(`${file}.tmp`, file);
   };
+  let completing: Promise<PushObject | undefined> | undefined;
+  const findComplete = async (): Promise<PushObject | undefined> => {
+    const last = await readId('');
+    const object = last === undefined ? undefined : await store.readObject(address, last);
+    return object !== undefined && (await isComplete(await repository(), object)) ? object : undefined;
+  };
   const state: HelperState = {
     address,
     store,
@@ -73,6 +81,8 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
     provesConnectivity: false,
     async look(isForPush) {
       if (isForPush && parts.ownKey !== address.fingerprint) throw new GitsyncError('signing', `${formatAddress(address)} belongs to another key than yours, so you cannot publish there.`, { hint: `publish your own version: git push gidit::${address.project}` });
+      // Git walks while the cloud is asked.
+      if (!isForPush) void state.lastComplete().catch(() => undefined);
       const { keyTrouble } = await askDaemon<{ keyTrouble?: string | null }>(store.base, 'look-up', { address: formatAddress(address), mayBeNew: parts.ownKey === address.fingerprint });
       state.forks = await store.forks(address);
       state.shown = await chooseShown(state);
@@ -83,14 +93,15 @@ export async function openHelperState(parts: { address: Address; gitDir: string 
       if (successor === undefined && typeof keyTrouble === 'string') process.stderr.write(`gidit: ${keyTrouble}\n`);
       if (successor !== undefined) process.stderr.write(`gidit: ${formatAddress(address)} has moved to another key, and nothing new comes here: gidit::${successor}/${address.project}\n`);
       // After the list, git makes a clone anew with the hash that the remote uses.
-      opened = undefined;
+      const oidLength = state.shown?.refs[0]?.id.length;
+      if (oidLength !== undefined && oidLength !== (await opened?.catch(() => undefined))?.oidLength) opened = undefined;
       return state.shown;
     },
     async objectFormat() {
       if (parts.gitDir === undefined) return 'sha1';
       return (await repository()).oidLength === 64 ? 'sha256' : 'sha1';
     },
-    readLast: () => readId(''),
+    lastComplete: () => (completing ??= findComplete()),
     writeLast: (id) => writeId('', id),
     readPublished: () => readId('.published'),
     writePublished: (id) => writeId('.published', id),

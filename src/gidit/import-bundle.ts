@@ -17,6 +17,7 @@ import { checkTips, maxHeaderBytes, parseBundleHeader, type BundleHeader } from 
 import { joinPacks, type PackPlace } from './join-packs.ts';
 import { readByteSetting } from './limit-settings.ts';
 import { readGiditConfig } from './node-settings.ts';
+import { readPackIds } from './pack-index.ts';
 import type { PushObject } from './push-object.ts';
 import { Refusal } from './refusal.ts';
 import { findMissing, gitFor, type GiditRepository } from './repository.ts';
@@ -64,7 +65,8 @@ export async function importChain(repository: GiditRepository, chain: readonly {
   const limits = { ...importLimits, ...(await readLimits(repository)), ...options.limits };
   const headers = await Promise.all(chain.map(({ file, signed }) => readChecked(repository, file, signed, limits)));
   const prerequisites = headers[0]?.header.prerequisites ?? [];
-  const missing = await findMissing(repository, prerequisites);
+  const known = new Set(options.complete);
+  const missing = await findMissing(repository, prerequisites.filter((id) => !known.has(id)));
   if (missing.length > 0) throw new Refusal('objects', `The bundle builds on ${missing[0] as string}, which is not here.`, { hint: 'an earlier bundle of the chain comes first' });
   await clearQuarantines(repository.objectDir);
   const quarantine = await mkdtemp(join(repository.objectDir, quarantinePrefix));
@@ -72,9 +74,10 @@ export async function importChain(repository: GiditRepository, chain: readonly {
     const packs = chain.map(({ file }, i) => ({ file, sizeBytes: headers[i]?.sizeBytes as number, packOffset: headers[i]?.header.packOffset as number }));
     const isClosed = await indexInQuarantine({ repository, quarantine, limits, options }, packs, prerequisites.length === 0);
     const { signed } = chain.at(-1) as { signed: PushObject };
-    const ids = await checkSizes(repository, quarantine, limits);
+    const connected = (): Promise<void> => checkConnected({ repository, quarantine, limits, options }, signed);
+    const [ids] = await Promise.all([checkSizes(repository, quarantine, limits), isClosed ? undefined : connected()]);
     const hasTips = signed.refs.every(({ id }) => ids.has(id));
-    if (!isClosed || !hasTips) await checkConnected({ repository, quarantine, limits, options }, signed);
+    if (isClosed && !hasTips) await connected();
     const keepFile = await movePacks(quarantine, repository.objectDir, options.keep === true && isClosed && hasTips && ids.size > 0);
     return { count: ids.size, keepFile };
   } finally {
@@ -177,8 +180,7 @@ async function runGuarded(repository: GiditRepository, words: readonly string[],
 async function checkSizes(repository: GiditRepository, quarantine: string, limits: ImportLimits): Promise<Set<string>> {
   const all = new Set<string>();
   for (const name of (await readdir(join(quarantine, 'pack'))).filter((each) => each.endsWith('.idx'))) {
-    const listed = await gitFor(repository, ['show-index', `--object-format=${repository.oidLength === 64 ? 'sha256' : 'sha1'}`], { inputFile: join(quarantine, 'pack', name) });
-    for (const line of listed.stdout.toString('latin1').split('\n')) if (line !== '') all.add(line.split(' ', 2)[1] as string);
+    for (const id of await readPackIds(join(quarantine, 'pack', name), repository.oidLength)) all.add(id);
   }
   if (all.size === 0) return all;
   const { stdout } = await gitFor(repository, ['cat-file', '--buffer', '--batch-check=%(objectsize) %(objectname)'], { input: `${[...all].join('\n')}\n`, env: quarantineEnvironment(repository, quarantine) });

@@ -13,6 +13,8 @@ export interface Keeper {
    * @param isTold a node has just told of a move, so that it has what is missing.
    */
   keep(address: Address, isTold?: boolean): Promise<void>;
+  /** The same when things are quiet, once for many calls. */
+  keepLater(address: Address): void;
   /** Compares everything that is held with the cloud, now. */
   compareAll(): Promise<void>;
   /** Why a project could not be kept whole, by address. */
@@ -24,11 +26,14 @@ export interface Keeper {
 const maxNodeBytes = 20 * 1024 ** 3;
 /** How often everything held is compared with the cloud, whatever notices say. */
 const compareMs = 10 * 60_000;
+/** So long after the last of many pushes. */
+const laterMs = 10_000;
 
 /** Starts to keep. */
 export function startKeeper(node: CloudNode, lookups: FreshLookups, directory: string, recruiting: RecruitSettings): Keeper {
   const running = new Map<string, Promise<void>>();
   const again = new Map<string, boolean>();
+  const later = new Map<string, NodeJS.Timeout>();
   const troubles = new Map<string, string>();
   const closing = new AbortController();
 
@@ -69,6 +74,15 @@ export function startKeeper(node: CloudNode, lookups: FreshLookups, directory: s
     running.set(name, work);
     return work;
   };
+  const keepLater = (address: Address): void => {
+    const name = formatAddress(address);
+    const keepNow = (): void => {
+      later.delete(name);
+      void keep(address);
+    };
+    clearTimeout(later.get(name));
+    later.set(name, setTimeout(keepNow, laterMs).unref());
+  };
   const compareAll = async (): Promise<void> => {
     for (const held of [...node.memory.state.held]) {
       if (closing.signal.aborted) return;
@@ -80,9 +94,11 @@ export function startKeeper(node: CloudNode, lookups: FreshLookups, directory: s
   const comparing = setInterval(() => void compareAll(), compareMs).unref();
   return {
     keep,
+    keepLater,
     compareAll,
     troubles,
     close() {
+      later.forEach((timer) => clearTimeout(timer));
       closing.abort();
       clearInterval(comparing);
     },

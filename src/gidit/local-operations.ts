@@ -75,8 +75,8 @@ const publish: Operation = async (parts, { args }) => {
   if (tip === undefined) throw new GitsyncError('usage', `Nothing of ${formatAddress(address)} is in the store.`, { hint: 'git push does both: git remote add cloud gidit::PROJECT && git push cloud' });
   for (const watcher of parts.watchers) if (watcher.addresses.some((each) => formatAddress(each) === formatAddress(address))) watcher.onMoved(address, tip.id);
   const published = await parts.publisher.publish(address);
-  // What other devices have published meanwhile may be missing here.
-  void parts.keeper.keep(address);
+  // What other devices have published meanwhile may be missing here; not now, when everybody comes for what is new.
+  parts.keeper.keepLater(address);
   return { ...published, connected: parts.node.engine.connections().length };
 };
 
