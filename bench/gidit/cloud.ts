@@ -15,7 +15,9 @@ const counts = (process.argv[2] ?? '10').split(',').map(Number);
 const samples = Number(process.argv[3] ?? 20);
 const idleSeconds = 30;
 /** After the deaths the others close connections and look for new neighbours; idle is what comes then. */
-const mostSettlingSeconds = 60;
+const mostSettlingSeconds = 70;
+/** Mirrors put records and look around once more half a minute after the last push. */
+const leastSettlingSeconds = 40;
 /** Each start costs a second of a core. */
 const startedAtOnce = 4;
 
@@ -87,7 +89,7 @@ async function measureIdle(nodes: readonly Node[]): Promise<number[]> {
   const sum = (list: readonly number[]): number => list.reduce((all, each) => all + each, 0);
   for (let [last, at] = [Infinity, 0]; at < mostSettlingSeconds; at += 10) {
     const now = sum(await during(10));
-    if (now > 0.8 * last) break;
+    if (now > 0.8 * last && at >= leastSettlingSeconds) break;
     last = now;
   }
   return during(idleSeconds);
