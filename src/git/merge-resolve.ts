@@ -14,7 +14,7 @@ import { mendManifests } from './files-manifest.ts';
 import { mergeHunks } from './merge-hunks.ts';
 import { readRowsCases, type RowsCase } from './merge-rows.ts';
 import { findInvalidResults } from './merge-structured.ts';
-import { mergeTables } from './merge-tables.ts';
+import { mayHoldTables, mergeTables, noTables } from './merge-tables.ts';
 import { mergeTrees, type MergeOutcome } from './merge-tree.ts';
 import { listTree, sameEntry, treeWith, type Entry } from './tree.ts';
 
@@ -64,7 +64,7 @@ export async function mergeSides(repo: Repo, request: MergeRequest): Promise<Mer
   let listing: Promise<Map<RawPath, Entry>> | undefined;
   const listResult = (): Promise<Map<RawPath, Entry>> => (listing ??= listTree(repo, outcome.tree));
   const found = await findCases(repo, request, outcome, commits, order, listResult);
-  const tables = await mergeTables(repo, { base: request.base, commits: { local: sides.local.commit, remote: sides.remote.commit }, order, listResult });
+  const tables = (await mayHoldTables(repo, outcome)) ? await mergeTables(repo, { base: request.base, commits: { local: sides.local.commit, remote: sides.remote.commit }, order, listResult }) : noTables;
   const all = [...found.cases.filter(({ path }) => !tables.owns(path)), ...tables.cases].sort((a, b) => (a.path < b.path ? -1 : 1));
   const settled = new Map([...[...found.settled].filter(([path]) => !tables.owns(path)), ...tables.settled]);
   if (all.length === 0 && settled.size === 0) return { kind: 'merged', tree: outcome.tree, conflicts: [] };
@@ -135,11 +135,12 @@ async function decideAll(repo: Repo, request: MergeRequest, cases: readonly Merg
   return cases.map((conflict) => {
     const policy = policyFor(request.rules, conflict.path);
     const prefer = policy === 'ours' ? 'local' : policy === 'theirs' ? 'remote' : undefined;
+    const forced = rows.get(conflict.path)?.winner;
     // A row that somebody typed is no noise, however the file is called.
     const machineWritten = prefer === undefined && !rows.has(conflict.path) && isNoise(conflict.path);
     const versions = conflict.versions.map((version): DatedVersion => {
       const touch = histories[version.side].touchOf(version.from, version.entry.oid);
-      return { ...version, timeSeconds: touch.timeSeconds, touch };
+      return { ...version, timeSeconds: version.side === forced ? Infinity : touch.timeSeconds, touch };
     });
     const decision = decide({ ...conflict, versions }, { prefer, copies: !machineWritten, emptyOid: emptyBlobs[repo.oidLength] ?? '' });
     return { conflict, decision, machineWritten };

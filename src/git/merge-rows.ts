@@ -18,6 +18,8 @@ import type { Entry } from './tree.ts';
 export interface RowsCase {
   /** Whether nobody has to give way. */
   isClean: boolean;
+  /** The side that stays whatever is newer, where the other one no longer fits. */
+  winner?: Side;
   /** The file, and the rows of the other side that gave way. */
   resolve(winner: Side): Promise<{ entry: Entry | null; lost: Entry | undefined }>;
 }

@@ -3,14 +3,17 @@
  * wholes (core/table-merge.ts), whatever git made of their files: also where it
  * saw no conflict, the same row may have come to two of them.
  */
-import { cutOf, describeTable, placeOfRows, ruleFor, type RowsRule } from '../core/rows-merge.ts';
+import { readFile } from 'node:fs/promises';
+import { cutOf, describeTable, linesOf, placeOfRows, ruleFor, textOf, type RowsRule } from '../core/rows-merge.ts';
 import type { Side } from '../core/merge-policy.ts';
-import type { RawPath } from '../core/raw-path.ts';
+import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
+import { GitsyncError } from '../errors.ts';
 import { mergeTable, putTableRows, type Chunks, type MergedChunk } from '../core/table-merge.ts';
 import { gitText, type Repo } from './git.ts';
 import { readBlobs } from './merge-blobs.ts';
 import type { MergeCase, UndatedVersion } from './merge-cases.ts';
 import type { RowsCase } from './merge-rows.ts';
+import type { MergeOutcome } from './merge-tree.ts';
 import { diffTrees, emptyTree, listTree, type Entry, type TreeChange } from './tree.ts';
 
 export interface TablesMerge {
@@ -22,6 +25,9 @@ export interface TablesMerge {
   /** Whether a path is of such a table: whatever else is known of it does not count. */
   owns(path: RawPath): boolean;
 }
+
+/** What a merge without such tables has of them. */
+export const noTables: TablesMerge = { settled: new Map(), cases: [], rows: new Map(), owns: () => false };
 
 export interface TablesRequest {
   base: string | undefined;
@@ -90,6 +96,42 @@ function findRule({ table, changesShape }: TouchedTable, base: string, local: st
   return { rule, cut: cut as string };
 }
 
+/** The side that changed the columns, where only one did: rows of the other side no longer fit. */
+function findReshaper({ table }: TouchedTable, base: string, local: string, remote: string): Side | undefined {
+  const [was, mine, theirs] = [base, local, remote].map((manifest) => describeTable(manifest, table));
+  if (was === undefined || mine === undefined || theirs === undefined || mine === theirs) return undefined;
+  return mine === was ? 'remote' : theirs === was ? 'local' : undefined;
+}
+
+/** Takes the whole table of the side that changed its columns: files of both would make a table that no import takes. Rows that the other side wrote meanwhile are kept beside it. */
+async function takeReshaped(repo: Repo, { entries, paths }: TouchedTable, winner: Side): Promise<Omit<TablesMerge, 'owns'>> {
+  const other: Side = winner === 'local' ? 'remote' : 'local';
+  const settled = new Map<RawPath, Entry | null>([...paths].map((path) => [path, entries[winner].get(path) ?? null]));
+  const touched = [...entries[other]].filter(([path, { oid }]) => entries.base.get(path)?.oid !== oid);
+  const [path, entry] = [...entries[winner]].sort(([a], [b]) => (a < b ? -1 : 1))[0] ?? [];
+  const [first] = touched;
+  if (path === undefined || entry === undefined || first === undefined) return { settled, cases: [], rows: new Map() };
+  const before = new Set([...(await readChunks(repo, entries.base, String)).values()].flatMap(linesOf));
+  const written = [...(await readChunks(repo, new Map(touched), String)).values()].flatMap(linesOf).filter((line) => !before.has(line));
+  if (written.length === 0) return { settled, cases: [], rows: new Map() };
+  settled.delete(path);
+  const versions = ([{ side: winner, entry, timeSeconds: 0, from: path }, { side: other, entry: first[1], timeSeconds: 0, from: first[0] }] satisfies UndatedVersion[]).sort((a, b) => (a.side < b.side ? -1 : 1));
+  const lost: Entry = { mode: '100644', oid: await writeText(repo, textOf(written)) };
+  return {
+    settled,
+    cases: [{ path, kind: 'content', base: entries.base.get(path), versions, binary: false }],
+    rows: new Map([[path, { isClean: false, winner, resolve: () => Promise.resolve({ entry, lost }) }]]),
+  };
+}
+
+/** Whether it is worth looking for such tables: two git processes, where an ordinary merge takes four in all. */
+export async function mayHoldTables(repo: Repo, { stages, messages }: MergeOutcome): Promise<boolean> {
+  const isTable = (path: RawPath): boolean => placeOfRows(path)?.table !== undefined;
+  // A file that both sides touched is mentioned. Without one there is still the table that one side has cut anew.
+  if (stages.some(({ path }) => isTable(path)) || messages.some(({ paths }) => paths.some(isTable))) return true;
+  return (await readFile(`${repo.workTree}/.gitattributes`, 'utf8').catch(() => '')).includes('merge=gitted-rows');
+}
+
 /** Finds and merges such tables. Only objects are written. */
 export async function mergeTables(repo: Repo, request: TablesRequest): Promise<TablesMerge> {
   const { commits } = request;
@@ -103,12 +145,13 @@ export async function mergeTables(repo: Repo, request: TablesRequest): Promise<T
     const manifests = await readBlobs(repo, [base, commits.local, commits.remote].map((commit) => `${commit}:${table.manifest}`));
     const [was = '', mine = '', theirs = ''] = manifests.map((blob) => blob?.toString('latin1'));
     const how = findRule(table, was, mine, theirs);
-    if (how === undefined) continue;
+    const reshaper = how === undefined ? findReshaper(table, was, mine, theirs) : undefined;
+    if (how === undefined && reshaper === undefined) continue;
     if (table.paths.size > maxFiles) {
       repo.log.warn('A table is too large to be merged as a whole', { table: table.directory, files: table.paths.size });
       continue;
     }
-    const merged = await mergeOne(repo, table, how, request);
+    const merged = how === undefined ? await takeReshaped(repo, table, reshaper as Side) : await mergeOne(repo, table, how, request);
     if (merged === undefined) continue;
     owned.push(table.directory);
     for (const [path, entry] of merged.settled) settled.set(path, entry);
@@ -177,14 +220,20 @@ async function readChunks(repo: Repo, entries: ReadonlyMap<RawPath, Entry>, name
  * The files of a table, changed so that they hold the given rows in the place of those with the same keys.
  * @param path the file that the rows were in when they gave way; by now they may be in another
  * @returns undefined when it is no table of the commit
+ * @throws GitsyncError `failed` when the table has other columns by now
  */
 export async function putRowsIntoTable(repo: Repo, commit: string, path: RawPath, rows: string): Promise<Map<RawPath, Entry> | undefined> {
   const at = tableAt(path);
   if (at === undefined) return undefined;
   const { directory, extension, table } = at;
   const [manifest] = await readBlobs(repo, [`${commit}:${at.manifest}`]);
-  const rule = ruleFor(manifest?.toString('latin1') ?? '', table);
+  const text = manifest?.toString('latin1') ?? '';
+  const rule = ruleFor(text, table);
   if (rule === undefined) return undefined;
+  const columns = describeTable(text, table)?.split('\t')[1]?.split(',') ?? [];
+  if (linesOf(rows).some((line) => line.split('\t').length !== columns.length)) {
+    throw new GitsyncError('failed', `The table ${table} has other columns now (${columns.join(', ')}) than those rows.`, { hint: `put them into ${rawToDisplay(path)} by hand, then --keep current` });
+  }
   const nameOf = (file: string): string => file.slice(directory.length, -extension.length);
   const entries = new Map([...(await listTree(repo, commit))].filter(([file]) => file.startsWith(directory) && file.endsWith(extension)));
   const changed = putTableRows(await readChunks(repo, entries, nameOf), rows, rule, nameOf(path));

@@ -1,6 +1,6 @@
 /** Exported live state is merged by what it means, the same on every machine, whether or not a merge driver is registered there. */
 import { describe, expect, test } from '@jest/globals';
-import { sh } from '../helpers/repos.ts';
+import { sh, write } from '../helpers/repos.ts';
 import { integrateBoth, makeLab, type Content, type Lab } from '../helpers/merge-lab.ts';
 import { openRepo } from '../../src/git/repository.ts';
 import { integrate } from '../../src/git/integrate.ts';
@@ -67,12 +67,16 @@ describe('rows', () => {
     expect(conflicts).toEqual([]);
   });
 
-  test('of a table whose columns one side changed are not mixed: the whole file of one side, the other beside the data', async () => {
-    const other = manifest.replace('id,title', 'id,title,author');
-    const { files, conflicts } = await integrateBoth(lab(database({ [chunk]: rows('1\tHome') }), { [chunk]: rows('1\tStart') }, { [chunk]: rows('1\tHome\tme'), 'postgresql/app/manifest.tsv': other }));
-    expect(files[chunk]).toBe(rows('1\tHome\tme'));
-    expect(files[conflicts[0]?.copy as string]).toBe(rows('1\tStart'));
+  test.each(['a', 'b'] as const)('of a table whose columns %s changed are not mixed: its whole table stays, and rows that the other wrote meanwhile lie beside the data', async (who) => {
+    const second = 'postgresql/app/data/wiki/00000001.copy';
+    const base = database({ [chunk]: rows('1\tHome', '2\tAbout'), [second]: rows('8200\tFar') });
+    const reshaped = { [chunk]: rows('1\tHome\tme', '2\tAbout\tme'), [second]: rows('8200\tFar\tme'), 'postgresql/app/manifest.tsv': manifest.replace('id,title', 'id,title,author') };
+    const edited = { [chunk]: rows('1\tStart', '2\tAbout'), 'postgresql/app/data/wiki/00000002.copy': rows('17000\tNew') };
+    const { files, conflicts } = await integrateBoth(who === 'a' ? lab(base, reshaped, edited) : lab(base, edited, reshaped));
+    expect(Object.fromEntries(Object.entries(files).filter(([path]) => path.startsWith('postgresql/')))).toEqual(reshaped);
+    expect(conflicts).toMatchObject([{ path: chunk, kind: 'content', winner: who }]);
     expect(conflicts[0]?.copy).toMatch(/^gitsync-conflicts\//);
+    expect(files[conflicts[0]?.copy as string]).toBe(rows('1\tStart', '17000\tNew'));
   });
 
   test('a file with the attribute that is no table is merged by lines', async () => {
@@ -100,7 +104,9 @@ describe('a table that the two sides cut differently', () => {
   test('has a row that both added once, though no file of both sides differs', async () => {
     const numbered = named.replace('hash:4', 'int:3').replace('\tname\tname', '\tid\tid');
     const base = { ...tags({ [at('00000000')]: rows('1\ta') }), 'postgresql/app/manifest.tsv': numbered };
-    const { files } = await integrateBoth(lab(base, { [at('00000001')]: rows('9\tboth') }, { [at('00000000')]: rows('1\ta', '9\tboth'), 'postgresql/app/manifest.tsv': numbered.replace('int:3', 'int:4') }));
+    const made = lab(base, { [at('00000001')]: rows('9\tboth') }, { [at('00000000')]: rows('1\ta', '9\tboth'), 'postgresql/app/manifest.tsv': numbered.replace('int:3', 'int:4') });
+    for (const root of [made.one, made.two]) write(root, '.gitattributes', '*.copy merge=gitted-rows\n');
+    const { files } = await integrateBoth(made);
     expect(tableOf(files)).toEqual({ [at('00000000')]: rows('1\ta', '9\tboth') });
   });
 
