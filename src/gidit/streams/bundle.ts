@@ -24,8 +24,11 @@ const bundleMs = 3 * 3_600_000;
 const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest();
 
 async function* chunksOf(handle: FileHandle, from: number): AsyncGenerator<Buffer> {
-  for (let at = from * chunkBytes; ; at += chunkBytes) {
-    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(chunkBytes), 0, chunkBytes, at);
+  const { size } = await handle.stat();
+  for (let at = from * chunkBytes; at < size; at += chunkBytes) {
+    // Most bundles are small; a mebibyte for each would stay with the process.
+    const length = Math.min(chunkBytes, size - at);
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(length), 0, length, at);
     if (bytesRead === 0) return;
     yield buffer.subarray(0, bytesRead);
   }
