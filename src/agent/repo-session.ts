@@ -109,9 +109,12 @@ async function findIgnoreFiles(repo: Repo): Promise<string[]> {
   return [`${repo.commonDir}/info/exclude`, global];
 }
 
+/** How files are called that a process makes to put them in the place of others: what was killed meanwhile has left them. */
+const halfMade = /^tmp-|\.new$|^index\.next$/;
+
 /** What a killed process was in the middle of making; with the lock in hand, nobody else is. */
 async function dropTemporaryFiles(repo: Repo): Promise<void> {
-  const names = (await readdir(repo.ownDir)).filter((name) => name.startsWith('tmp-'));
+  const names = (await readdir(repo.ownDir)).filter((name) => halfMade.test(name));
   await Promise.all(names.map((name) => rm(`${repo.ownDir}/${name}`, { recursive: true, force: true })));
 }
 

@@ -1,6 +1,6 @@
 /** The second look at what updates replaced, another try at what was blocked, and the repository's upkeep. */
 import type { Event } from '../core/repo-state.ts';
-import { checkTrash } from '../git/apply.ts';
+import { checkTrash, type ApplyOutcome } from '../git/apply.ts';
 import { clearStaleLocks } from '../git/stale-locks.ts';
 import { dropOldRefs, dropUnfinished, packObjects } from '../git/upkeep.ts';
 import { resolveCommit } from '../git/refs.ts';
@@ -13,22 +13,23 @@ const upkeepEveryMs = 24 * 60 * 60_000;
 
 export async function performTidy(session: RepoSession): Promise<Event> {
   const { waiting } = await checkTrash(session.repo);
-  const local = await bringInLeftovers(session);
+  const outcome = await bringInLeftovers(session);
   await doUpkeep(session, Date.now());
-  return { type: 'tidied', local, again: waiting > 0 };
+  // What was replaced just now wants its second look too.
+  return { type: 'tidied', local: outcome?.commit, again: waiting > 0 || (outcome?.changed ?? 0) > 0 };
 }
 
-/** Late edits, and versions that could not be put into place before; returns where the branch is now, if it moved. */
-async function bringInLeftovers(session: RepoSession): Promise<string | undefined> {
+/** Late edits, and versions that could not be put into place before. */
+async function bringInLeftovers(session: RepoSession): Promise<(ApplyOutcome & { kind: 'applied' }) | undefined> {
   if (session.branch === undefined) return undefined;
   const ref = `refs/heads/${session.branch}`;
   const from = await resolveCommit(session.repo, ref);
   if (from === undefined) return undefined;
   const late = await applyLateEdits(session, ref, from);
-  if (late?.kind === 'applied') return late.commit;
+  if (late?.kind === 'applied') return late;
   if (!hasLeftovers(session)) return undefined;
   const again = await updateWorkTree(session, { ref, from, to: from });
-  return again.kind === 'applied' ? again.commit : undefined;
+  return again.kind === 'applied' ? again : undefined;
 }
 
 /** After a longer break than this, the clock may just as well have jumped: nothing is let go before the next upkeep. */

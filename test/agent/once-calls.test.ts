@@ -72,7 +72,7 @@ describeWith(['cc'], 'a sync from the first look to the last push that is killed
   });
 
   test.each(['all', 'one'] as const)('is in step after the next sync (%s of its processes killed)', async (victims) => {
-    for (const number of chooseCalls(calls.length)) {
+    for (const number of chooseCalls(calls.length, 37, 60)) {
       const world = copyOf(origin);
       const run = once(world, number, victims);
       if (!run.wasKilled) continue;

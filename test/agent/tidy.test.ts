@@ -11,6 +11,8 @@ import { openRepo } from '../../src/git/repository.ts';
 import { setOwnRef } from '../../src/git/refs.ts';
 import { dropOldRefs, dropUnfinished } from '../../src/git/upkeep.ts';
 import { silentLog } from '../../src/log.ts';
+import { makeCommit } from '../git/apply-fixture.ts';
+import { converge } from '../helpers/converge.ts';
 import { sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
 const dayMs = 24 * 60 * 60_000;
@@ -67,6 +69,20 @@ describe('the upkeep', () => {
   test('lets nothing go while it may be that the clock has jumped', async () => {
     expect(await tidyAfter(Date.now() - 400 * dayMs)).toBe(rescue);
     expect(await tidyAfter(Date.now() + 400 * dayMs)).toBe(rescue);
+  });
+});
+
+describe('the second look', () => {
+  test('comes again for what a late edit has replaced', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    const session = await openSession(defaultRepoConfig(root), silentLog);
+    await performAction(session, { type: 'capture', scan: 'all', overdue: new Set() }, new AbortController().signal);
+    const late = makeCommit(root, sh(root, 'rev-parse', 'HEAD'), { 'a.txt': 'late\n' });
+    sh(root, 'update-ref', 'refs/gitsync/late/main/abc', late);
+    expect(await performTidy(session)).toMatchObject({ type: 'tidied', local: late, again: true });
+    expect(sh(root, 'show', 'HEAD:a.txt')).toBe('late');
+    await converge('the trash is empty', async () => !((await performTidy(session)) as { again: boolean }).again);
+    await session.close();
   });
 });
 

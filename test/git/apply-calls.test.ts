@@ -7,7 +7,7 @@ import { silentLog } from '../../src/log.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { sh, write } from '../helpers/repos.ts';
 import { applied, filesOnDisk, historyOf, leftovers, makeFixture, openFixture } from './apply-fixture.ts';
-import { ageLocks, chooseCalls, copyOf, makeKiller, nameOf, today, type Call, type Killer, type Victims } from './kill-at-call.ts';
+import { ageLocks, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from './kill-at-call.ts';
 
 /** What the agent does first of all with a repository. */
 async function start(root: string): Promise<void> {
@@ -92,7 +92,7 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
   }
 
   test.each(['all', 'one'] as const)('is whole after the next start (%s of its processes killed)', async (victims) => {
-    for (const number of chooseCalls(calls.length)) {
+    for (const number of chooseCalls(calls.length, 17, 40)) {
       const root = copyOf(origin);
       const run = apply(root, number, victims);
       if (!run.wasKilled) continue;
@@ -105,12 +105,12 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
   test('is whole after the start after that, when the next one is killed too', async () => {
     // One death in each stretch: staged, moved, edits saved, branch moved, indexes moved.
     for (let part = 1; part <= 5; part += 1) {
-      const at = Math.floor((calls.length * part) / 6) + (today % 7);
+      const at = Math.floor((calls.length * part) / 6);
       const dead = copyOf(origin);
       apply(dead, at, 'all');
       ageLocks(dead);
       const whole = copyOf(dead);
-      for (const number of chooseCalls(killer.run(['start', whole], whole, 0, 'all').calls.length)) {
+      for (const number of chooseCalls(killer.run(['start', whole], whole, 0, 'all').calls.length, 17, 40)) {
         const root = copyOf(dead);
         const run = killer.run(['start', root], root, number, 'all');
         if (!run.wasKilled) break;

@@ -6,11 +6,6 @@ import { buildSync } from 'esbuild';
 import { compilerOf } from '../helpers/requires.ts';
 import { tempDir } from '../helpers/repos.ts';
 
-/** Every call is tried with GITSYNC_KILL_EVERY=1; otherwise so many of them, other ones every day. */
-const everyNth = Number(process.env['GITSYNC_KILL_EVERY'] ?? 60);
-/** Days since 1970: which calls are tried changes with it. */
-export const today = Math.floor(Date.now() / 86_400_000);
-
 /** A copy of a directory with all that is in it, in a place of its own. */
 export function copyOf(root: string): string {
   const copy = join(tempDir('killed'), 'repo');
@@ -18,9 +13,10 @@ export function copyOf(root: string): string {
   return copy;
 }
 
-/** The numbers of the calls to try. */
-export function chooseCalls(count: number): number[] {
-  return Array.from({ length: count }, (_, i) => i + 1).filter((number) => (number + today) % everyNth === 0);
+/** The numbers of the calls to try: all with GITSYNC_KILL_EVERY=1, otherwise every so-manyeth from the first one on. */
+export function chooseCalls(count: number, first: number, everyNth: number): number[] {
+  const every = Number(process.env['GITSYNC_KILL_EVERY'] ?? everyNth);
+  return Array.from({ length: count }, (_, i) => i + 1).filter((number) => (number - first) % every === 0);
 }
 
 /** As if ten minutes had gone by: a lock that a killed git has left is taken away only then. */
