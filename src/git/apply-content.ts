@@ -84,13 +84,16 @@ async function shadowOf(repo: Repo, root: string, tree: string): Promise<ShadowT
 }
 
 /** Hashes files into the shadow's index; where git stops at one of them, finds which by halving. */
-async function addFiles(repo: Repo, shadow: ShadowTree, paths: readonly RawPath[], unreadable: Map<RawPath, string>): Promise<void> {
+async function addFiles(repo: Repo, shadow: ShadowTree, paths: readonly RawPath[], unreadable: Map<RawPath, string>, isFirst = true): Promise<void> {
   if (paths.length === 0) return;
   try {
     await gitInShadow(repo, shadow, ['update-index', '-z', '--add', '--replace', '--stdin'], { input: joinNul(paths) });
   } catch (error) {
     const known = toGitsyncError(error);
     if (['no-space', 'read-only', 'corrupt', 'timeout', 'interrupted'].includes(known.kind)) throw known;
+    // A git that was killed has left its lock, and that is no fault of the files.
+    await rm(`${shadow.indexFile}.lock`, { force: true });
+    if (isFirst && known.message.includes('was killed by')) return addFiles(repo, shadow, paths, unreadable, false);
     if (paths.length === 1) {
       unreadable.set(paths[0] as RawPath, known.cause instanceof Error ? known.cause.message : known.message);
       return;
