@@ -6,15 +6,15 @@ import { expect, test } from '@jest/globals';
 /** Of each run; the healing comes after it. */
 const seconds = Number(process.env['GITSYNC_TORTURE_SECONDS'] ?? 60);
 
-/** The same for all runs of one day, so that a failure can be had again; every day another one. */
-const seedOfToday = Number(process.env['GITSYNC_TORTURE_SEED'] ?? new Date().toISOString().slice(0, 10).replaceAll('-', ''));
+/** The same in every run of the tests, so that what is new in one is the change's doing. */
+const secondSeed = Number(process.env['GITSYNC_TORTURE_SEED'] ?? 20_262);
 
 const runs = [
-  { what: 'the seed that never changes', seed: 20_261, agents: 3 },
-  { what: "today's seed", seed: seedOfToday, agents: 2 + (seedOfToday % 3) },
+  { seed: 20_261, agents: 3 },
+  { seed: secondSeed, agents: 2 + (secondSeed % 3) },
 ];
 
-test.each(runs)('agents that are killed, suspended, cut off and out of disk lose nothing, and agree in the end ($what: $seed, $agents agents)', ({ seed, agents }) => {
+test.each(runs)('agents that are killed, suspended, cut off and out of disk lose nothing, and agree in the end (seed $seed, $agents agents)', ({ seed, agents }) => {
   const words = ['--seconds', String(seconds), '--agents', String(agents), '--seed', String(seed)];
   process.stderr.write(`torture: npm run torture -- ${words.join(' ')}\n`);
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', join(import.meta.dirname, 'main.ts'), ...words], { encoding: 'utf8', timeout: 560_000 });
