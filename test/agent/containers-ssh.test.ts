@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { makeMachine as makeContainer, type TestMachine } from '../helpers/gitted-machine.ts';
 import { makeMachine, quickSettings, type Machine } from '../helpers/machine.ts';
+import { endAll } from '../helpers/processes.ts';
 import { exists, read, tempDir } from '../helpers/repos.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { startSshd, type TestSshd } from '../helpers/sshd.ts';
@@ -48,7 +49,7 @@ describeWith(['ssh', 'linux'], 'a container over ssh whose export points are wat
   test('a connection that is lost is taken up again, and what happened meanwhile is found', async () => {
     await watched();
     const before = watchers();
-    for (const pid of sshd.clients()) process.kill(pid, 'SIGKILL');
+    endAll(sshd.clients());
     drop('meanwhile.txt');
     await converge('nothing of the old one is left inside', () => before.every((pid) => !watchers().includes(pid)), waitMs);
     await converge('found', () => exists(box.root, 'files/tree/meanwhile.txt'), waitMs);

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pidsWithEnvironment } from './processes.ts';
+import { endAll, pidsWithEnvironment } from './processes.ts';
 
 export interface LocalContainer {
   /** Runs SQL in the database of the application, as the application would. */
@@ -28,15 +28,7 @@ export function localContainer(inside: string): LocalContainer {
     processes,
     kill() {
       writeFileSync(stopped, '');
-      for (let pids = processes(); pids.length > 0; pids = processes()) {
-        for (const pid of pids) {
-          try {
-            process.kill(pid, 'SIGKILL');
-          } catch {
-            // It has ended meanwhile.
-          }
-        }
-      }
+      for (let pids = processes(); pids.length > 0; pids = processes()) endAll(pids);
     },
     boot: () => rmSync(stopped, { force: true }),
   };

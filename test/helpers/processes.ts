@@ -39,3 +39,14 @@ export function pidsWithEnvironment(setting: string): number[] {
   };
   return runningPids().filter(has);
 }
+
+/** Kills processes, of which some may have ended by themselves meanwhile. */
+export function endAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+  }
+}
