@@ -53,11 +53,20 @@ async function measurePushes(publisher: Node, repo: string, follower: Node, clon
   return { notice, fetched };
 }
 
-/** How many nodes find a holder, and how long that takes the slowest. */
+/** How many nodes find a holder, and how long one of them takes. Two at a time: all nodes share the cores of this machine. */
 async function lookups(nodes: readonly Node[], address: string): Promise<string> {
-  const startedAt = performance.now();
-  const found = await Promise.all(nodes.map((node) => askDaemon<{ holders: number }>(node.store, 'look-up', { address }, { env: node.env }).then(({ holders }) => holders > 0, () => false)));
-  return `${found.filter(Boolean).length}/${nodes.length} in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+  const tookMs: number[] = [];
+  let found = 0;
+  const waiting = [...nodes];
+  const lookUp = async (): Promise<void> => {
+    for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
+      const startedAt = performance.now();
+      found += await askDaemon<{ holders: number }>(node.store, 'look-up', { address }, { env: node.env }).then(({ holders }) => Number(holders > 0), () => 0);
+      tookMs.push(performance.now() - startedAt);
+    }
+  };
+  await Promise.all([lookUp(), lookUp()]);
+  return `${found}/${nodes.length}, ${(percentile(tookMs, 0.5) / 1000).toFixed(1)} s`;
 }
 
 async function startCloud(root: string, count: number): Promise<Node[]> {
@@ -106,7 +115,9 @@ async function measure(count: number): Promise<(string | number)[]> {
     const [publisher, mirror, follower] = nodes as [Node, Node, Node];
     const repo = join(publisher.home, 'repo');
     const address = publishFirst(publisher, repo);
-    await askDaemon(mirror.store, 'mirror', { address }, { env: mirror.env });
+    let asked = 0;
+    await waitFor(async () => (asked++, await askDaemon(mirror.store, 'mirror', { address }, { env: mirror.env }), true), 120_000, 1_000);
+    if (asked > 1) say(`the mirror had to ask ${asked} times`);
     git(follower, follower.home, 'clone', '-q', `gidit::${address}`, 'clone');
     say('published and mirrored');
     const { notice, fetched } = await measurePushes(publisher, repo, follower, join(follower.home, 'clone'), address);

@@ -136,9 +136,12 @@ export async function startAgent(configFile: string, log: Log, hooks: AgentHooks
         return status(paths);
       case 'pause':
         for (const loop of chosen) loop.post({ type: 'pause', untilMs: typeof args['untilMs'] === 'number' ? args['untilMs'] : Infinity });
+        await Promise.all(chosen.map((loop) => loop.noted()));
         return status(paths);
       case 'resume':
         for (const loop of chosen) loop.post({ type: 'resume' });
+        // Who was told so must not find it paused after a crash.
+        await Promise.all(chosen.map((loop) => loop.noted()));
         return status(paths);
       case 'reload':
         await reload();

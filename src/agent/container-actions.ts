@@ -50,7 +50,8 @@ function awayEvent(name: string, { state }: Away, repoPath: string, branch: stri
     state === 'stopped'
       ? { kind: 'container-stopped' as const, sentence: `${name} is stopped.`, hint: `gitsync container start ${name}` }
       : { kind: 'container-absent' as const, sentence: state === 'partial' ? `${name} was left half made.` : wasThere ? `${name} is gone.` : `${name} was not made yet.`, hint: `${git}   (makes it)` };
-  return { type: 'remote-failed', remote: name, failure, retry: 'on-change', random: Math.random() };
+  // Its start is told by the watcher, unless it was away for so short a time that nobody saw it go.
+  return { type: 'remote-failed', remote: name, failure, retry: 'backoff', random: Math.random() };
 }
 
 /** Whether the container ever had the branch: one that was destroyed is not made again unasked. */

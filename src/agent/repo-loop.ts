@@ -24,6 +24,8 @@ export interface RepoLoop {
   /** Why the repository cannot be opened now. */
   readonly unavailable: ReturnType<typeof failureOf> | undefined;
   post(event: Event): void;
+  /** Resolves when the last pause or its end is on disk, or the log says why it is not. */
+  noted(): Promise<void>;
   /** Resolves when everything that can be done now is done (or the repository is unavailable). */
   settled(): Promise<void>;
   /** Runs `work` while no action is running, with the repository open. */
@@ -58,6 +60,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
   let unavailable: ReturnType<typeof failureOf> | undefined;
   let triggers: Triggers | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let noting: Promise<void> = Promise.resolve();
   let running: Promise<void> | undefined;
   /** Talks with containers, beside everything else. */
   const talks = new Set<Promise<void>>();
@@ -208,7 +211,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       if (session !== undefined && (event.type === 'pause' || event.type === 'resume')) {
         const until = event.type === 'resume' ? 0 : Number.isFinite(event.untilMs) ? event.untilMs : null;
         // It holds until the agent ends, even where the disk is too full to note it.
-        changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then(
+        noting = changeOwnState(session.repo, () => ({ pausedUntilMs: until })).then(
           (own) => {
             if (session !== undefined) session.own = own;
           },
@@ -217,6 +220,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       }
       post(event);
     },
+    noted: () => noting,
     settled() {
       return new Promise((resolve) => {
         waiters.push(resolve);
