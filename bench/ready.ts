@@ -36,7 +36,9 @@ async function measure(files: number): Promise<number[]> {
     const usedMs = cpuMs(pid);
     await pause(3_000);
     const result = [files, readyMs, usedMs, memoryMb(pid), peakMemoryMb(pid), countWatches(pid)].map(Math.round);
+    const ended = new Promise((resolve) => agent.once('exit', resolve));
     agent.kill();
+    await ended;
     return result;
   } finally {
     rmSync(root, { recursive: true, force: true, maxRetries: 5 });
