@@ -218,7 +218,8 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
           (error: unknown) => log.warn('The pause could not be noted', { error: String(error) }),
         );
       }
-      post(event);
+      // The person's end of it is a time on the wall.
+      post(event.type === 'pause' ? { ...event, untilMs: steadyFromWall(event.untilMs) } : event);
     },
     noted: () => noting,
     settled() {

@@ -3,7 +3,7 @@
  * there is no other work (and so all calls are synchronous): a person's editor
  * finds the name empty for a few microseconds.
  */
-import { chmodSync, constants, copyFileSync, linkSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, type Stats } from 'node:fs';
+import { chmodSync, constants, copyFileSync, linkSync, lstatSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmdirSync, symlinkSync, type Stats } from 'node:fs';
 import { absoluteOf, rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import { errnoOf } from '../errors.ts';
 import type { Entry } from './tree.ts';
@@ -181,5 +181,28 @@ export function removeEmptied(root: string, directories: Iterable<RawPath>): voi
     } catch {
       // Not empty, gone, or not ours to remove.
     }
+  }
+}
+
+/** All directories of a tree, deepest first; undefined where it holds anything else. */
+function listHollow(directory: Buffer): Buffer[] | undefined {
+  const found: Buffer[] = [];
+  for (const entry of readdirSync(directory, { withFileTypes: true, encoding: 'buffer' })) {
+    const below = entry.isDirectory() ? listHollow(Buffer.concat([directory, Buffer.from('/'), entry.name])) : undefined;
+    if (below === undefined) return undefined;
+    found.push(...below);
+  }
+  return [...found, directory];
+}
+
+/** Removes a directory in which there are only directories; returns whether it is gone. */
+export function removeHollow(directory: Buffer): boolean {
+  try {
+    const directories = listHollow(directory);
+    directories?.forEach((each) => rmdirSync(each));
+    return directories !== undefined;
+  } catch {
+    // Something was put into it meanwhile, or it is not ours to read or remove.
+    return false;
   }
 }

@@ -2,10 +2,9 @@
  * The moves of one round: deletions first, deepest first, then everything that
  * comes in. Each can be done again from wherever a kill left it.
  */
-import { rmdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { absoluteOf, rawToDisplay, splitRaw, type RawPath } from '../core/raw-path.ts';
-import { isStagedFile, keepPermissions, lookAt, moveAway, putInPlace, removeEmptied, type Placing } from './apply-file.ts';
+import { isStagedFile, keepPermissions, lookAt, moveAway, putInPlace, removeEmptied, removeHollow, type Placing } from './apply-file.ts';
 import { passStep, type Update } from './apply-context.ts';
 import { stagedFile, trashFile, type Op } from './apply-journal.ts';
 import type { Entry } from './tree.ts';
@@ -48,7 +47,7 @@ export async function moveFiles(update: Update, ops: readonly Op[]): Promise<InT
   }
   const inTheWay: InTheWay[] = [];
   for (const op of arrivals) {
-    const found = await bringIn(update, op, op.new as Entry, emptied);
+    const found = await bringIn(update, op, op.new as Entry);
     if (found !== undefined) inTheWay.push(found);
     if ((moves += 1) % movesPerTurn === 0) await nextTurn();
   }
@@ -80,7 +79,7 @@ async function remove(update: Update, op: Op): Promise<void> {
   if (update.options.onStep !== undefined) await passStep(update, `removed ${op.n}`);
 }
 
-async function bringIn(update: Update, op: Op, entry: Entry, emptied: ReadonlySet<RawPath>): Promise<InTheWay | undefined> {
+async function bringIn(update: Update, op: Op, entry: Entry): Promise<InTheWay | undefined> {
   const { repo, directory } = update;
   const [trash, staged] = [trashFile(directory, op), stagedFile(directory, op)];
   const isDone = isFile(entry) && isHere(update, op);
@@ -93,7 +92,7 @@ async function bringIn(update: Update, op: Op, entry: Entry, emptied: ReadonlySe
     if (moved === 'moved') keepPermissions(trash, staged);
     if (update.options.onStep !== undefined) await passStep(update, `moved away ${op.n}`);
   }
-  const placed = isDone ? 'placed' : place(update, op, entry, staged, emptied);
+  const placed = isDone ? 'placed' : place(update, op, entry, staged);
   if (placed === 'placed') update.changed.add(op.path);
   if (update.options.onStep !== undefined) await passStep(update, `brought in ${op.n}`);
   if (placed === 'placed') return undefined;
@@ -114,18 +113,12 @@ export function isHere({ repo, directory }: Pick<Update, 'repo' | 'directory'>, 
   }
 }
 
-function place(update: Update, op: Op, entry: Entry, staged: Buffer, emptied: ReadonlySet<RawPath>): Placing {
+function place(update: Update, op: Op, entry: Entry, staged: Buffer): Placing {
   const root = update.repo.workTree;
   const first = putInPlace(root, op.path, entry, staged);
   if (first !== 'directory') return first;
-  // What this update emptied below it goes now; a directory with anything else in it stays.
-  removeEmptied(root, [...emptied].filter((directory) => directory.startsWith(`${op.path}/`)));
-  try {
-    rmdirSync(absoluteOf(root, op.path));
-  } catch {
-    return 'directory';
-  }
-  return putInPlace(root, op.path, entry, staged);
+  // A directory in which there is nothing but directories holds nothing that git could keep.
+  return removeHollow(absoluteOf(root, op.path)) ? putInPlace(root, op.path, entry, staged) : 'directory';
 }
 
 /**

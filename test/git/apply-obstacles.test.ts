@@ -141,6 +141,16 @@ describe('a path that cannot be changed waits, and all others come in', () => {
     expect(read(fixture.root, 'a.txt')).toBe('A\n');
   });
 
+  test('folders with nothing but folders in them give way to a file; one pipe among them, and all of them stay', async () => {
+    const fixture = await makeFixture({ 'a.txt': 'a\n' });
+    for (const path of ['hollow/y/z', 'hollow/x', 'full/empty', 'full/y/z']) mkdirSync(join(fixture.root, path), { recursive: true });
+    execFileSync('mkfifo', [join(fixture.root, 'full/y/z/pipe')]);
+    const to = fixture.incoming({ hollow: 'a file\n', full: 'a file\n' });
+    expect(applied(await fixture.apply(to)).blocked).toEqual([{ path: 'full', why: 'a folder that holds other files is in its place' }]);
+    expect(read(fixture.root, 'hollow')).toBe('a file\n');
+    for (const path of ['full/empty', 'full/y/z/pipe']) expect(existsSync(join(fixture.root, path))).toBe(true);
+  });
+
   test('what waited comes in once its place is free', async () => {
     const fixture = await makeFixture({ '.gitignore': '.env\n', 'a.txt': 'a\n' });
     write(fixture.root, '.env', 'SECRET=1\n');

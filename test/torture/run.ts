@@ -186,7 +186,8 @@ async function heal(world: World): Promise<void> {
     calm = trouble === undefined ? calm + 1 : 0;
     if (calm === 2) break;
     if (Date.now() - startedAt > world.healSeconds * 1_000) {
-      world.report.problems.push(`not healed after ${world.healSeconds} s: ${trouble ?? 'never at rest'}`);
+      const said = await Promise.all(world.machines.map(async (machine) => `${machine.name} says ${JSON.stringify((await machine.status())?.why)}`));
+      world.report.problems.push(`not healed after ${world.healSeconds} s: ${trouble ?? 'never at rest'}; ${said.join('; ')}`);
       return;
     }
     await wait(500);
