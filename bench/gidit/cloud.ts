@@ -61,7 +61,8 @@ async function lookups(nodes: readonly Node[], address: string): Promise<string>
   const lookUp = async (): Promise<void> => {
     for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
       const startedAt = performance.now();
-      found += await askDaemon<{ holders: number }>(node.store, 'look-up', { address }, { env: node.env }).then(({ holders }) => Number(holders > 0), () => 0);
+      const isFound = await askDaemon<{ holders: number }>(node.store, 'look-up', { address }, { env: node.env }).then(({ holders }) => holders > 0, () => false);
+      if (isFound) found += 1;
       tookMs.push(performance.now() - startedAt);
     }
   };

@@ -12,8 +12,8 @@ export interface BlockedPath {
   why: string;
   /** The person's own version is held back: it must not be merged, which would publish it. */
   held: boolean;
-  /** Where it is their deletion that is held back: what they had deleted. Whatever lies there by now was made from that. */
-  deleted?: Belief;
+  /** What the file was made from that lies there, or what they deleted there. */
+  base?: Belief;
 }
 
 export interface OwnState {

@@ -2,6 +2,7 @@
  * Drives one repository: takes events from watchers, remotes, timers and
  * people, asks the state machine, and carries out one action at a time.
  */
+import { setTimeout as wait } from 'node:timers/promises';
 import { schedule as scheduleCron } from 'node-cron';
 import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
@@ -48,6 +49,8 @@ export interface LoopOptions {
 
 /** How often a directory that cannot be opened is looked for again. */
 const reopenMs = 3_000;
+/** The first look does not wait longer than this until every directory is watched. */
+const longestWatchWaitMs = 5_000;
 /** setTimeout overflows beyond this. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -158,10 +161,16 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     unavailable = undefined;
     session.mode = mode;
     talking = new AbortController();
+    const mine = session;
+    if (mode === 'daemon') {
+      triggers = startTriggers(mine, { post, reopen: () => void reopen().catch(recoverLoop), state: () => state });
+      // Looked at before everything is watched, it would have to be looked at once more.
+      await Promise.race([triggers.watching, wait(longestWatchWaitMs, undefined, { signal: abort.signal, ref: false }).catch(() => undefined)]);
+      if (closed || session !== mine) return;
+    }
     const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, fullScanMs: config.fullScanMs };
     const { pausedUntilMs } = session.own;
     state = { ...initialState(settings, [], steadyNow()), pausedUntilMs: steadyFromWall(pausedUntilMs ?? Infinity) };
-    if (mode === 'daemon') triggers = startTriggers(session, { post, reopen: () => void reopen().catch(recoverLoop), state: () => state });
     post({ type: 'tick' });
   };
 

@@ -15,6 +15,8 @@ import type { RepoSession } from './repo-session.ts';
 import { readSides } from './targets.ts';
 
 export interface Triggers {
+  /** Resolves when every change of the work tree from now on is heard of. */
+  watching: Promise<void>;
   /** The network came up: connections are tried again at once. */
   wake(): void;
   /** Listens to the remotes that the branch is published to now. */
@@ -43,7 +45,8 @@ const headFiles = /^(HEAD|index|MERGE_HEAD|CHERRY_PICK_HEAD|REVERT_HEAD|rebase-m
 
 /** Which directories need no watching: ignored by git, and without a tracked file below. */
 async function ignoredAmong(session: RepoSession, directories: readonly RawPath[]): Promise<Set<RawPath>> {
-  const { stdout } = await git(session.repo, ['check-ignore', '-z', '--stdin'], {
+  // With the index, git compares each directory with each tracked file; what is tracked is asked afterwards.
+  const { stdout } = await git(session.repo, ['check-ignore', '-z', '--no-index', '--stdin'], {
     // A pattern such as `build/` matches directories only, and a name ending in a slash is one.
     input: joinNul(directories.map((path) => `${path}/`)),
     expect: [0, 1, 128],
@@ -107,7 +110,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
     }, configRestMs);
   };
   // What changed before every directory was watched is found by one look afterwards.
-  void watcher.ready.then(() => sink.post({ type: 'changed', hint: 'all' })).catch(() => undefined);
+  const watching = watcher.ready.then(() => sink.post({ type: 'changed', hint: 'all' })).catch(() => undefined);
   let ownRef: { close(): void } | undefined;
   const sideRefs: { close(): void }[] = [];
   let gitDirWatcher: FSWatcher | undefined;
@@ -157,6 +160,7 @@ export function startTriggers(session: RepoSession, sink: TriggerSink): Triggers
   };
 
   return {
+    watching,
     wake() {
       for (const notifier of notifiers.values()) notifier.wake();
     },

@@ -32,7 +32,7 @@ function limitsOf(session: RepoSession): { keep: Set<RawPath>; waiting: Set<RawP
   const stillHeld = session.own.blocked.filter((entry) => entry.held && isThere(session, entry.path)).map(({ path }) => path);
   const keep = new Set([...held, ...stillHeld]);
   const waiting = session.own.blocked.filter(({ path }) => !keep.has(path));
-  return { keep, waiting: new Set(waiting.map(({ path }) => path)), known: new Map(waiting.flatMap(({ path, deleted }) => (deleted === undefined ? [] : [[path, deleted] as const]))) };
+  return { keep, waiting: new Set(waiting.map(({ path }) => path)), known: new Map(waiting.flatMap(({ path, base }) => (base === undefined ? [] : [[path, base] as const]))) };
 }
 
 /** Whether an incoming version waits that is worth another try. */
@@ -47,7 +47,7 @@ async function findOvertaken(session: RepoSession, { from, to }: WorkTreeUpdate,
   const changes = await diffTrees(session.repo, from ?? (await emptyTree(session.repo)), to);
   return changes.filter(({ path }) => keep.has(path)).map(({ path, old }) =>
     deletions.has(path)
-      ? { path, why: 'its deletion is held back, and another version came in', held: false, deleted: { entry: old, at: from ?? null } }
+      ? { path, why: 'its deletion is held back, and another version came in', held: false, base: { entry: old, at: from ?? null } }
       : { path, why: 'your version is held back, and another one came in', held: true },
   );
 }
@@ -63,7 +63,7 @@ export async function updateWorkTree(session: RepoSession, update: WorkTreeUpdat
     // Known before the branch moves: a crash must not make what is missing look deleted.
     onBlocked: (blocked) => note(blocked, session.own.blocked),
   });
-  if (outcome.kind === 'applied') await note(outcome.blocked, session.own.blocked.filter((entry) => (entry.held || entry.deleted !== undefined) && keep.has(entry.path)));
+  if (outcome.kind === 'applied') await note(outcome.blocked, session.own.blocked.filter((entry) => (entry.held || entry.base !== undefined) && keep.has(entry.path)));
   return outcome;
 }
 
@@ -76,12 +76,13 @@ export async function applyLateEdits(session: RepoSession, ref: string, from: st
 async function noteBlocked(session: RepoSession, before: readonly BlockedPath[], overtaken: readonly BlockedPath[], blocked: readonly Blocked[]): Promise<void> {
   const { repo, own } = session;
   const next = new Map<RawPath, BlockedPath>(before.map((entry) => [entry.path, entry]));
-  for (const { path, why } of blocked) {
-    const deleted = own.blocked.find((entry) => entry.path === path)?.deleted;
-    next.set(path, { path, why, held: false, ...(deleted === undefined ? {} : { deleted }) });
+  // What their version was made from stays what it was, however many versions come in.
+  const baseOf = (path: RawPath): Belief | undefined => own.blocked.find((entry) => entry.path === path)?.base;
+  for (const entry of blocked) {
+    const base = baseOf(entry.path) ?? entry.base;
+    next.set(entry.path, { path: entry.path, why: entry.why, held: entry.held === true, ...(base === undefined ? {} : { base }) });
   }
-  // What they had deleted stays what it was, however many versions come in.
-  for (const entry of overtaken) if (next.get(entry.path)?.deleted === undefined) next.set(entry.path, entry);
+  for (const entry of overtaken) if (next.get(entry.path)?.base === undefined) next.set(entry.path, entry);
   if (next.size === 0 && own.blocked.length === 0) return;
   const known = new Set(own.blocked.map(({ path }) => path));
   for (const { path, why } of next.values()) if (!known.has(path)) repo.log.warn('An incoming change waits', { path: rawToDisplay(path), why });

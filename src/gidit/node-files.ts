@@ -1,8 +1,9 @@
 /** What the daemon remembers beside the store: its own key, peers, what it holds and whom it refuses. */
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdir, open, readFile, rename } from 'node:fs/promises';
+import { lstat, mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GitsyncError } from '../errors.ts';
+import { replaceDurably } from '../git/durable-file.ts';
 import { formatAddress, parseAddress, type Address } from './address.ts';
 
 /** Why a project is kept. */
@@ -36,24 +37,13 @@ export async function openNodeDirectory(baseDir: string): Promise<string> {
   return directory;
 }
 
-async function replace(file: string, content: Uint8Array | string): Promise<void> {
-  const handle = await open(`${file}.tmp`, 'w', 0o600);
-  try {
-    await handle.writeFile(content);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(`${file}.tmp`, file);
-}
-
 /** The 32 bytes that make this node's id; made at the first start. */
 export async function nodeSeed(directory: string): Promise<Buffer> {
   const file = join(directory, 'node-key');
   const known = await readFile(file).catch(() => undefined);
   if (known?.length === 32) return known;
   const seed = randomBytes(32);
-  await replace(file, seed);
+  await replaceDurably(file, seed);
   return seed;
 }
 
@@ -93,7 +83,7 @@ export async function openNodeMemory(directory: string): Promise<NodeMemory> {
   const state = await readNodeState(directory);
   let writing: Promise<void> = Promise.resolve();
   const save = (): Promise<void> => {
-    const next = writing.catch(() => undefined).then(() => replace(join(directory, 'state.json'), `${JSON.stringify(state, null, 1)}\n`));
+    const next = writing.catch(() => undefined).then(() => replaceDurably(join(directory, 'state.json'), `${JSON.stringify(state, null, 1)}\n`));
     writing = next;
     return next;
   };

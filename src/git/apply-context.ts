@@ -1,17 +1,12 @@
 /** What the steps of one update of the work tree share. */
 import type { ConflictRule } from '../core/conflict-rule.ts';
 import type { RawPath } from '../core/raw-path.ts';
-import type { Belief, Journal } from './apply-journal.ts';
+import { isFileThere } from './apply-file.ts';
+import type { Belief, Blocked, Journal } from './apply-journal.ts';
 import type { Repo } from './git.ts';
 import type { Conflict } from './integrate.ts';
 import type { PrivateIndex } from './private-index.ts';
 import type { Entry } from './tree.ts';
-
-/** A path that waits, and why (the end of a sentence). */
-export interface Blocked {
-  path: RawPath;
-  why: string;
-}
 
 export interface UpdateOptions {
   /** This machine's name, for the message of a commit of unseen edits. */
@@ -38,9 +33,22 @@ export interface Update {
   /** The entries of `from` for all paths in `beliefs`. */
   original: Map<RawPath, Entry | null>;
   blocked: Map<RawPath, string>;
+  /** What the paths that were to be changed held before. */
+  bases: Map<RawPath, Belief>;
   unseen: Set<RawPath>;
   conflicts: Conflict[];
   changed: Set<RawPath>;
+}
+
+/** The paths that wait, with what their files were made from. */
+export function listBlocked({ repo, journal: { skipped }, blocked, bases }: Update): Blocked[] {
+  const flagged = new Set([...skipped.skipWorktree, ...skipped.assumeUnchanged]);
+  return [...blocked].map(([path, why]) => {
+    if (flagged.has(path)) return { path, why, held: true };
+    const base = bases.get(path);
+    const isStillOld = base !== undefined && base.entry !== null && isFileThere(repo.workTree, path, true);
+    return { path, why, ...(isStillOld ? { base } : {}) };
+  });
 }
 
 /** Tells the crash tests (and nobody else) how far the update has come. */

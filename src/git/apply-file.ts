@@ -63,6 +63,15 @@ export function findBadParent(root: string, path: RawPath): BadParent | undefine
   return undefined;
 }
 
+/** Whether a path of a work tree is a file, a link or another thing that is no directory; `unknown` where nobody lets us look. */
+export function isFileThere(root: string, path: RawPath, unknown: boolean): boolean {
+  try {
+    return findBadParent(root, path) === undefined && lookAt(absoluteOf(root, path))?.isDirectory() === false;
+  } catch {
+    return unknown;
+  }
+}
+
 /** Makes the missing parents of a path; returns the one that stands in the way, if any. */
 function makeParents(root: string, path: RawPath): BadParent | undefined {
   for (;;) {

@@ -1,7 +1,7 @@
 /** The end of an update, when all files are in place: branch, indexes, journal; and the way back, when the branch is elsewhere. */
 import { joinNul, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError } from '../errors.ts';
-import { passStep, type Update } from './apply-context.ts';
+import { listBlocked, passStep, type Update } from './apply-context.ts';
 import { lookAt, removeEmptied } from './apply-file.ts';
 import { beginUndo, closeUpdateDir, dropStages, stagedFile, trashFile, type Op } from './apply-journal.ts';
 import { addParents, giveBack, isFile, takeOut } from './apply-move.ts';
@@ -14,8 +14,8 @@ import { entriesOf, sameEntry } from './tree.ts';
 
 /** Moves the branch to the update's target; `moved`: somebody else was faster. */
 export async function moveBranch(update: Update): Promise<'done' | 'moved'> {
-  const { repo, journal, blocked, options } = update;
-  await options.onBlocked?.([...blocked].map(([path, why]) => ({ path, why })));
+  const { repo, journal, options } = update;
+  await options.onBlocked?.(listBlocked(update));
   if (journal.to === journal.from) return 'done';
   try {
     // By HEAD: whoever switches branches in this very moment has the files on the branch that they are on then.

@@ -18,6 +18,16 @@ export interface Belief {
   at: string | null;
 }
 
+/** A path that waits, and why (the end of a sentence). */
+export interface Blocked {
+  path: RawPath;
+  why: string;
+  /** Where the file that lies there was left as it was: what it was made from. */
+  base?: Belief;
+  /** Their own version, which is not to be taken, lies there. */
+  held?: true;
+}
+
 /** One path to change: what lies there goes to `trash/N`, the staged file takes its place. */
 export interface Op {
   n: number;
@@ -40,7 +50,7 @@ export interface Journal {
   stages: string[];
   ops: Op[];
   keep: RawPath[];
-  blocked: [RawPath, string][];
+  blocked: Blocked[];
   /** Paths that the index marks as none of ours. */
   skipped: { sparse: RawPath[]; skipWorktree: RawPath[]; assumeUnchanged: RawPath[] };
   /** Commits made of unseen edits. */

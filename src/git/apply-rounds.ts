@@ -4,8 +4,8 @@
  * round follows, until one finds nothing new.
  */
 import { absoluteOf, type RawPath } from '../core/raw-path.ts';
-import { passStep, type Update } from './apply-context.ts';
-import { findBadParent, lookAt, obstacleOf } from './apply-file.ts';
+import { listBlocked, passStep, type Update } from './apply-context.ts';
+import { findBadParent, isFileThere, lookAt, obstacleOf } from './apply-file.ts';
 import { beliefAfter, writeJournal, type Belief, type Op } from './apply-journal.ts';
 import { isFile, moveFiles } from './apply-move.ts';
 import { saveUnseen } from './apply-save.ts';
@@ -28,11 +28,12 @@ export async function runRounds(update: Update, firstRound = 1): Promise<void> {
 
 /** Goes on where the round that the journal describes was interrupted, and then as ever. */
 export async function resumeRounds(update: Update): Promise<void> {
-  const { repo, journal, original, beliefs } = update;
+  const { repo, journal, original, beliefs, bases } = update;
   const stage = journal.stages.length;
   const entries = journal.from === null ? new Map<RawPath, Entry>() : await entriesOf(repo, journal.from, new Set(journal.ops.map(({ path }) => path)));
   for (const op of journal.ops) {
     original.set(op.path, entries.get(op.path) ?? null);
+    bases.set(op.path, op.old);
     if (op.stage < stage) beliefs.set(op.path, beliefAfter(journal, op));
   }
   const ops = journal.ops.filter((op) => op.stage === stage);
@@ -52,7 +53,7 @@ async function prepareRound(update: Update, round: number): Promise<Op[]> {
   const ops = planned.filter(({ path }) => !staged.sparse.has(path) && !blocked.has(path));
   for (const op of ops) journal.ops.push(op);
   journal.stages.push(journal.to);
-  journal.blocked = [...blocked];
+  journal.blocked = listBlocked(update);
   await writeJournal(directory, journal);
   await passStep(update, 'journal written');
   return ops;
@@ -81,7 +82,7 @@ async function finishRound(update: Update, ops: readonly Op[], round: number): P
 
 /** The ops of a round. Names that git refuses leave the target; paths that cannot be changed are noted as blocked. */
 async function planRound(update: Update, start: string, round: number): Promise<Op[]> {
-  const { repo, journal, keep, blocked, beliefs, original } = update;
+  const { repo, journal, keep, blocked, bases, beliefs, original } = update;
   const changes = await diffWithoutRefused(update, start);
   const wanted = new Map(changes.map((change) => [change.path, change.new]));
   for (const [path, entry] of original) if (!wanted.has(path)) wanted.set(path, entry);
@@ -91,7 +92,9 @@ async function planRound(update: Update, start: string, round: number): Promise<
   const ops: Op[] = [];
   for (const [path, entry] of wanted) {
     const old: Belief = beliefs.get(path) ?? { entry: original.get(path) ?? null, at: journal.from };
-    if (!sameEntry(old.entry, entry) && !keep.has(path) && !blocked.has(path)) ops.push({ n: (n += 1), path, old, new: entry, stage: round });
+    if (sameEntry(old.entry, entry) || keep.has(path) || blocked.has(path)) continue;
+    ops.push({ n: (n += 1), path, old, new: entry, stage: round });
+    bases.set(path, old);
   }
   const flagged = round === 1 ? await flaggedPaths(repo, update.index.file, ops.filter((op) => op.old.entry !== null).map(({ path }) => path)) : undefined;
   if (flagged !== undefined) Object.assign(journal.skipped, flagged);
@@ -108,7 +111,7 @@ function leaveFlagged(update: Update, ops: readonly Op[]): Op[] {
     if (absent.has(op.path)) return false;
     if (!flagged.has(op.path)) return true;
     // Their own version, which they told git not to look at, must not come back as a new file.
-    if (op.new === null && isFileThere(update.repo.workTree, op.path)) update.blocked.set(op.path, 'git was told to leave this file alone (git ls-files -v)');
+    if (op.new === null && isFileThere(update.repo.workTree, op.path, false)) update.blocked.set(op.path, 'git was told to leave this file alone (git ls-files -v)');
     return false;
   });
 }
@@ -144,12 +147,3 @@ async function blockIgnored(update: Update, ops: readonly Op[]): Promise<void> {
   for (const [op, at] of files) if (ignored.has(at)) blocked.set(op.path, ignoredInTheWay(op, at));
   for (const op of await findHoldingIgnored(repo, index.file, directories)) blocked.set(op.path, 'a folder that holds other files is in its place');
 }
-
-function isFileThere(root: string, path: RawPath): boolean {
-  try {
-    return findBadParent(root, path) === undefined && lookAt(absoluteOf(root, path))?.isDirectory() === false;
-  } catch {
-    return false;
-  }
-}
-

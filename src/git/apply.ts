@@ -5,10 +5,9 @@
  */
 import type { ConflictRule } from '../core/conflict-rule.ts';
 import type { RawPath } from '../core/raw-path.ts';
-import type { Blocked, Update, UpdateOptions } from './apply-context.ts';
-import { passStep } from './apply-context.ts';
+import { listBlocked, passStep, type Update, type UpdateOptions } from './apply-context.ts';
 import { moveBranch, settleIndexes, undoMoves } from './apply-finish.ts';
-import { hasOpenUpdate, makeUpdateDir, removeUpdateDir, stateOf, type Belief } from './apply-journal.ts';
+import { hasOpenUpdate, makeUpdateDir, removeUpdateDir, stateOf, type Belief, type Blocked } from './apply-journal.ts';
 import { openUpdate, recoverApply } from './apply-recover.ts';
 import { runRounds } from './apply-rounds.ts';
 import type { Repo } from './git.ts';
@@ -22,9 +21,9 @@ import { entriesOf } from './tree.ts';
 
 export { recoverApply } from './apply-recover.ts';
 export { checkTrash, type TrashReport } from './apply-trash.ts';
-export { hasOpenUpdate, type Belief } from './apply-journal.ts';
+export { hasOpenUpdate, type Belief, type Blocked } from './apply-journal.ts';
 export { listLate } from './late-refs.ts';
-export type { Blocked, UpdateOptions } from './apply-context.ts';
+export type { UpdateOptions } from './apply-context.ts';
 
 export interface ApplyRequest extends UpdateOptions {
   /** Full name of the checked-out branch. */
@@ -37,7 +36,7 @@ export interface ApplyRequest extends UpdateOptions {
   keep: ReadonlySet<RawPath>;
   /** Paths that were blocked before: their version in `from` is not in the work tree, and is tried again. */
   waiting?: ReadonlySet<RawPath>;
-  /** What those of them were taken to hold that are no news of the person's: the version that they had deleted, say. */
+  /** What their files were made from, where that is known (see `Blocked.base`), or what was deleted there. */
   known?: ReadonlyMap<RawPath, Belief>;
   /** How unseen edits are merged. */
   rules: readonly ConflictRule[];
@@ -93,8 +92,8 @@ async function runUpdate(repo: Repo, index: PrivateIndex, request: ApplyRequest,
     throw error;
   }
   await settleIndexes(current, lock);
-  const { blocked, unseen, conflicts, changed } = current;
-  return { kind: 'applied', commit: current.journal.to, changed: changed.size, unseen: [...unseen], blocked: [...blocked].map(([path, why]) => ({ path, why })), conflicts };
+  const { unseen, conflicts, changed } = current;
+  return { kind: 'applied', commit: current.journal.to, changed: changed.size, unseen: [...unseen], blocked: listBlocked(current), conflicts };
 }
 
 async function takeBack(current: Update): Promise<void> {

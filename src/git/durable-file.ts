@@ -13,7 +13,7 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /** Replaces a file that only its owner may read; `FILE.new` is in use meanwhile. */
-export async function replaceDurably(file: string, content: string): Promise<void> {
+export async function replaceDurably(file: string, content: string | Uint8Array): Promise<void> {
   const handle = await open(`${file}.new`, 'w', 0o600);
   try {
     await handle.writeFile(content);

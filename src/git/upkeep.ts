@@ -40,7 +40,10 @@ export async function dropUnfinished(repo: Repo, beforeMs: number): Promise<void
   }
 }
 
-/** Packs loose objects and small packs; these two tasks never drop an object, reachable or not. */
+/** Packs loose objects and small packs; none of this ever drops an object, reachable or not. */
 export async function packObjects(repo: Repo): Promise<void> {
-  await git(repo, ['maintenance', 'run', '--quiet', '--task=loose-objects', '--task=incremental-repack'], { expect: [0, 1, 128], idleTimeoutMs: 600_000 });
+  const options = { expect: [0, 1, 128], idleTimeoutMs: 600_000 };
+  await git(repo, ['maintenance', 'run', '--quiet', '--task=loose-objects', '--task=incremental-repack'], options);
+  // What is in a pack by now; the first task would only do it tomorrow.
+  await git(repo, ['prune-packed', '--quiet'], options);
 }

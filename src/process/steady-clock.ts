@@ -22,6 +22,14 @@ export function createSteadyClock(wallMs: () => number, monotonicMs: () => numbe
 /** This process's clock for everything that waits. */
 export const steadyNow = createSteadyClock(() => Date.now(), () => performance.now());
 
+/**
+ * The time until the next whole multiple of a period: what looks around
+ * regularly does so at the same moments, and the processor wakes once for all.
+ */
+export function untilNextMs(periodMs: number): number {
+  return periodMs - (performance.now() % periodMs);
+}
+
 /** A moment of the clock on the wall (epoch milliseconds) as the steady clock will show it. */
 export function steadyFromWall(wallMs: number): number {
   const untilMs = wallMs - Date.now();

@@ -1,7 +1,9 @@
 /** Notices when a directory is gone, replaced by another one, or back: unmounted drives, moved or deleted work trees. */
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import { errnoOf } from '../errors.ts';
+import { untilNextMs } from '../process/steady-clock.ts';
+import { createQuickStat } from './quick-stat.ts';
 
 export interface GuardOptions {
   /** An entry (`.git`) that must be there again before a directory that had it counts as back: a bare mount point has none. */
@@ -20,7 +22,7 @@ export interface DirectoryGuard {
   close(): void;
 }
 
-/** No event tells that a parent was moved or that something was mounted over it; one look costs some 50 microseconds. */
+/** No event tells that a parent was moved or that something was mounted over it; one look is one stat. */
 const presentCheckMs = 10_000;
 
 interface Sight {
@@ -28,15 +30,18 @@ interface Sight {
   identity: string | undefined;
   why: string;
   hasMarker: boolean;
+  /** Changes with every name in it and with its permissions (nanoseconds). */
+  ctimeNs?: bigint;
 }
 
-async function lookAt(path: string, marker: string): Promise<Sight> {
+async function lookAt(path: string, marker: string, last: Sight | undefined, stat: ReturnType<typeof createQuickStat>): Promise<Sight> {
   try {
-    const info = await stat(path, { bigint: true });
+    const info = await stat(path);
+    if (last?.ctimeNs === info.ctimeNs && last.identity === `${info.dev}:${info.ino}`) return last;
     if (!info.isDirectory()) return { identity: undefined, why: `${path} is no directory any more.`, hasMarker: false };
     await access(path, constants.R_OK | constants.X_OK);
     const hasMarker = await access(`${path}/${marker}`).then(() => true, () => false);
-    return { identity: `${info.dev}:${info.ino}`, why: '', hasMarker };
+    return { identity: `${info.dev}:${info.ino}`, why: '', hasMarker, ctimeNs: info.ctimeNs };
   } catch (error) {
     const code = errnoOf(error) ?? 'unknown error';
     const why = code === 'ENOENT' || code === 'ENOTDIR' ? `${path} is not there.` : `${path} cannot be read (${code}).`;
@@ -46,7 +51,9 @@ async function lookAt(path: string, marker: string): Promise<Sight> {
 
 /** Begins to guard; the first check only takes note, or calls onGone. Its timer does not keep the process alive. */
 export function guardDirectory(path: string, options: GuardOptions): DirectoryGuard {
+  const stat = createQuickStat(path);
   let identity: string | undefined;
+  let last: Sight | undefined;
   let phase: 'new' | 'here' | 'gone' = 'new';
   let needsMarker = false;
   let isClosed = false;
@@ -72,11 +79,12 @@ export function guardDirectory(path: string, options: GuardOptions): DirectoryGu
   const lookOnce = async (): Promise<void> => {
     queued = undefined;
     clearTimeout(timer);
-    const sight = await lookAt(path, options.marker);
+    const sight = await lookAt(path, options.marker, last, stat);
     if (isClosed) return;
+    last = sight;
     compare(sight);
     clearTimeout(timer);
-    timer = setTimeout(() => void check(), phase === 'here' ? presentCheckMs : (options.goneCheckMs ?? 1_000)).unref();
+    timer = setTimeout(() => void check(), phase === 'here' ? untilNextMs(presentCheckMs) : (options.goneCheckMs ?? 1_000)).unref();
   };
   const check = async (): Promise<boolean> => {
     if (!isClosed) running = queued ??= running.then(lookOnce);

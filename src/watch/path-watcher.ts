@@ -2,6 +2,7 @@
 import { lstat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { errnoOf } from '../errors.ts';
+import { untilNextMs } from '../process/steady-clock.ts';
 import { guardDirectory } from './directory-guard.ts';
 import { openKernelWatch, type EventType, type OpenWatch } from './kernel-watch.ts';
 import { networkFileSystemOf } from './mounts.ts';
@@ -141,11 +142,11 @@ function pollPaths(base: string, paths: readonly string[], onTouched: () => void
       last = now;
       onTouched();
     }
-    timer = setTimeout(() => void look(), pollMs).unref();
+    timer = setTimeout(() => void look(), untilNextMs(pollMs)).unref();
   };
   const start = async (): Promise<void> => {
     last = await fingerprint(base, paths);
-    if (!isClosed) timer = setTimeout(() => void look(), pollMs).unref();
+    if (!isClosed) timer = setTimeout(() => void look(), untilNextMs(pollMs)).unref();
   };
   return {
     ready: start(),

@@ -5,7 +5,7 @@ import { syncOnce } from '../../src/agent/once.ts';
 import { defaultRepoConfig } from '../../src/config/config.ts';
 import { silentLog } from '../../src/log.ts';
 import { filesOfCommit, filesOnDisk, historyOf, leftovers } from '../git/apply-fixture.ts';
-import { ageLocks, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from '../git/kill-at-call.ts';
+import { ageLocks, callsTimeoutMs, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from '../git/kill-at-call.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { bareRemote, commitFiles, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
@@ -84,7 +84,7 @@ describeWith(['cc'], 'a sync from the first look to the last push that is killed
       expectInStep(world, where);
       rmSync(world, { recursive: true });
     }
-  });
+  }, callsTimeoutMs);
 });
 
 /** As whoever runs the server does: the locks of a git that was killed there. */

@@ -7,7 +7,7 @@ import { silentLog } from '../../src/log.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { sh, write } from '../helpers/repos.ts';
 import { applied, filesOnDisk, historyOf, leftovers, makeFixture, openFixture } from './apply-fixture.ts';
-import { ageLocks, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from './kill-at-call.ts';
+import { ageLocks, callsTimeoutMs, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from './kill-at-call.ts';
 
 /** What the agent does first of all with a repository. */
 async function start(root: string): Promise<void> {
@@ -100,7 +100,7 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
       await expectWhole(root, nameOf(run.calls[number - 1], victims));
       rmSync(root, { recursive: true });
     }
-  });
+  }, callsTimeoutMs);
 
   test('is whole after the start after that, when the next one is killed too', async () => {
     // One death in each stretch: staged, moved, edits saved, branch moved, indexes moved.
@@ -119,5 +119,5 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
         rmSync(root, { recursive: true });
       }
     }
-  });
+  }, callsTimeoutMs);
 });

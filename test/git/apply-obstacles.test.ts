@@ -283,6 +283,23 @@ describeWith(['root', 'linux'], 'folders that cannot be written', () => {
     expect(leftovers(fixture.root)).toEqual([]);
   });
 
+  test('what could not be replaced or removed is known by what it was made from: nothing that came in is taken back later', async () => {
+    const fixture = await makeFixture({ 'locked.txt': 'one\ntwo\nthree\n', 'edited.txt': 'one\ntwo\nthree\n', 'gone.txt': 'one\n' });
+    const locked = ['locked.txt', 'edited.txt', 'gone.txt'].map((name) => join(fixture.root, name));
+    execFileSync('chattr', ['+i', ...locked]);
+    undo.push(() => locked.filter(existsSync).forEach((file) => execFileSync('chattr', ['-i', file])));
+    const to = fixture.incoming({ 'locked.txt': 'ONE\ntwo\nthree\n', 'edited.txt': 'ONE\ntwo\nthree\n', 'gone.txt': null });
+    const { blocked } = applied(await fixture.apply(to));
+    expect(blocked.map(({ path, base }) => [path, base?.at]).sort()).toEqual(['edited.txt', 'gone.txt', 'locked.txt'].map((path) => [path, fixture.from]));
+    execFileSync('chattr', ['-i', ...locked]);
+    write(fixture.root, 'edited.txt', 'one\ntwo\nTHREE\n');
+    const known = new Map(blocked.flatMap(({ path, base }) => (base === undefined ? [] : [[path, base] as const])));
+    const outcome = applied(await fixture.apply(to, { from: to, waiting: new Set(known.keys()), known }));
+    expect(outcome).toMatchObject({ blocked: [], unseen: ['edited.txt'], conflicts: [] });
+    expect(filesOnDisk(fixture.root)).toEqual({ 'locked.txt': '100644 ONE\ntwo\nthree\n', 'edited.txt': '100644 ONE\ntwo\nTHREE\n' });
+    expect(statusOf(fixture.root)).toBe('');
+  });
+
   test('an immutable file is put back where only it cannot be replaced', async () => {
     const fixture = await makeFixture({ 'a.txt': 'a\n', 'b.txt': 'b\n' });
     const locked = join(fixture.root, 'a.txt');
@@ -299,7 +316,7 @@ describeWith(['root', 'linux'], 'folders that cannot be written', () => {
     undo.push(() => execFileSync('umount', [join(fixture.root, 'mnt')]));
     write(fixture.root, 'mnt/a.txt', 'a\n');
     const outcome = applied(await fixture.apply(fixture.incoming({ 'mnt/a.txt': 'A\n', 'b.txt': 'B\n' })));
-    expect(outcome.blocked).toEqual([{ path: 'mnt/a.txt', why: 'it lies on another file system than the rest of the folder' }]);
+    expect(outcome.blocked).toMatchObject([{ path: 'mnt/a.txt', why: 'it lies on another file system than the rest of the folder' }]);
     expect(read(fixture.root, 'mnt/a.txt')).toBe('a\n');
     expect(read(fixture.root, 'b.txt')).toBe('B\n');
   });
@@ -311,7 +328,7 @@ describeWith(['root', 'linux'], 'folders that cannot be written', () => {
     write(root, 'secret.txt', 'unreadable edit\n');
     chmodSync(join(root, 'secret.txt'), 0o000);
     const outcome = applyAsNobody(root, from, to);
-    expect(outcome.blocked).toEqual([{ path: 'secret.txt', why: expect.stringContaining('cannot be read') }]);
+    expect(outcome.blocked).toMatchObject([{ path: 'secret.txt', why: expect.stringContaining('cannot be read') }]);
     expect(read(root, 'secret.txt')).toBe('unreadable edit\n');
     expect(read(root, 'b.txt')).toBe('B\n');
   });
@@ -324,7 +341,7 @@ describeWith(['root', 'linux'], 'folders that cannot be written', () => {
     chmodSync(join(root, 'closed'), 0o000);
     const outcome = applyAsNobody(root, from, to);
     const byPath = (a: { path: string }, b: { path: string }): number => (a.path < b.path ? -1 : 1);
-    expect(outcome.blocked.sort(byPath)).toEqual(['closed/c.txt', 'closed/gone.txt', 'closed/new.txt', 'ro/a.txt', 'ro/new.txt'].map((path) => ({ path, why: 'permission denied' })));
+    expect(outcome.blocked.sort(byPath)).toMatchObject(['closed/c.txt', 'closed/gone.txt', 'closed/new.txt', 'ro/a.txt', 'ro/new.txt'].map((path) => ({ path, why: 'permission denied' })));
     expect(read(root, 'ro/a.txt')).toBe('a\n');
     expect(read(root, 'b.txt')).toBe('B\n');
   });

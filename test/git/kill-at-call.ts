@@ -19,6 +19,9 @@ export function chooseCalls(count: number, first: number, everyNth: number): num
   return Array.from({ length: count }, (_, i) => i + 1).filter((number) => (number - first) % every === 0);
 }
 
+/** Every call takes hours. */
+export const callsTimeoutMs = process.env['GITSYNC_KILL_EVERY'] === undefined ? 300_000 : 4 * 3_600_000;
+
 /** As if ten minutes had gone by: a lock that a killed git has left is taken away only then. */
 export function ageLocks(root: string): void {
   const names = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.lock'));

@@ -14,6 +14,8 @@ export interface TestMariadb {
   env: { GITTED_MYSQL_SOCKET: string };
   /** Runs SQL in a database (or none) and returns the rows, fields divided by tabs. */
   sql(database: string, text: string): string;
+  /** A connection that stays open; `say` resolves when it was carried out. */
+  session(database: string): { say(text: string): Promise<void>; end(): void };
   create(database: string): void;
   drop(database: string): void;
   stop(): Promise<void>;
@@ -46,6 +48,17 @@ export async function startMariadb(): Promise<TestMariadb> {
     socket,
     env: { GITTED_MYSQL_SOCKET: socket },
     sql,
+    session(database) {
+      const client = spawn('mariadb', ['--no-defaults', '-uroot', `-S${socket}`, '-N', '-B', '--unbuffered', database], { stdio: ['pipe', 'pipe', 'inherit'] });
+      children.add(client);
+      return {
+        async say(text) {
+          client.stdin.write(`${text}\nSELECT 'said';\n`);
+          for await (const chunk of client.stdout.iterator({ destroyOnReturn: false })) if (String(chunk).includes('said')) return;
+        },
+        end: () => client.stdin.end(),
+      };
+    },
     create: (database) => void sql('mysql', `CREATE DATABASE \`${database}\`;`),
     drop: (database) => void sql('mysql', `DROP DATABASE IF EXISTS \`${database}\`;`),
     async stop() {

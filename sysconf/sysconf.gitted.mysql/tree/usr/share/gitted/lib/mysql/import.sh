@@ -127,7 +127,7 @@ verb_stage() {
 	fi
 }
 
-# The log position moves on for a while after the last write, when old versions of rows are cleared away. So another
+# The server's own work, and what happens in its other databases, moves the token too. So another
 # token may be the same state: a new export tells. $stage/accepted then is the token that is as good as the one of now.
 look_again() {
 	[ -f "${GITTED_OLD_DIR:-}/manifest.tsv" ] || return 0
