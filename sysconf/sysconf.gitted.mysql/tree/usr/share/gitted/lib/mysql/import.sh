@@ -59,24 +59,29 @@ run_dump() {
 check_warnings() {
 	grep -q -E '^(Warning|Error)	' "$1" || return 0
 	perl -we '
-		my ($stage, $file) = @ARGV;
+		my ($stage, $file, $rows, $dir) = @ARGV;
 		my ($at, $bad) = ("");
 		open my $in, "<", $file or exit 1;
 		while (<$in>) {
 			chomp;
-			if (/^file (.*)/ || /^(\d+ (?:insert|delete|apply))$/ || /^(counters\.tsv:\d+)$/) { $at = $1; next; }
+			if (/^file (.*)/ || /^(table .*)/ || /^(\d+ (?:insert|delete|apply))$/ || /^(counters\.tsv:\d+)$/) { $at = $1; next; }
 			next unless /^(Warning|Error)\t\d+\t(.*)/;
 			my $text = $2;
 			my ($row) = $text =~ /\bat row (\d+)$/ || $text =~ /^Row (\d+)/ ? $1 : undef;
 			my $where = $at;
 			if ($at =~ /^(\d+) insert$/ && $row) { open my $w, "<", "$stage/$1.where"; my @w = <$w>; chomp($where = $w[$row - 1] // $at); }
+			elsif ($at =~ /^table (.*)/) {
+				# Its files came one after the other.
+				$where = "data/$1";
+				if ($row && open my $place, "-|", $rows, "where", $dir, $1, $row, "tsv") { chomp($where = <$place> // $where); }
+			}
 			elsif ($row) { $where = "$at:$row"; }
 			$text =~ s/ for column (?:`[^`]*`\.`[^`]*`\.)?`([^`]*)`/ for column $1/; $text =~ s/ at row \d+$//;
 			print STDERR "$where: $text\n";
 			$bad = 1;
 		}
 		exit($bad ? 1 : 0);
-	' "$stage" "$1"
+	' "$stage" "$1" "$lib/gitted-rows" "$dir"
 }
 
 verb_stage() {
@@ -179,12 +184,12 @@ load_shadow() {
 			checked=0
 			"$lib/gitted-rows" check "$dir" tsv "$stage/counts" || checked=$?
 			say "$checked" >"$stage/checked"
-		} | perl "$sql/load.pl" "$shadow" "$dir" "$stage/secrets" "$live"
+		} | perl "$sql/load.pl" "$shadow" "$dir" "$stage/secrets" "$live" "$stage/feed"
 	} | run_client "$shadow" >"$stage/echo" 2>"$stage/error" || loaded=$?
 	# Where the server refused something before, nobody listened to the end of the list.
 	case $(cat "$stage/checked") in 0 | 141) ;; *) exit 1 ;; esac
 	[ $loaded = 0 ] || {
-		explain "$(grep '^file ' "$stage/echo" | tail -n 1 | cut -c 6-)" "$(cat "$stage/error")"
+		explain "$(grep '^table ' "$stage/echo" | tail -n 1 | sed 's,^table ,data/,')" "$(cat "$stage/error")"
 		exit 1
 	}
 	check_warnings "$stage/echo" || exit 1

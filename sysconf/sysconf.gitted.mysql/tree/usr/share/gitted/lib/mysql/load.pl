@@ -1,10 +1,13 @@
 #!/usr/bin/perl
-# load.pl DATABASE DIR SECRETS LIVE < FILES: prints the script that loads the files that gitted-rows check listed. What the
-# files do not have (SECRETS, from gitted-rows secrets) comes from the database LIVE, which may be ''.
-# Before each file stands its name, after it what the server warned of: LOCAL turns errors into warnings.
+# load.pl DATABASE DIR SECRETS LIVE FEED < FILES: prints the script that loads the files that gitted-rows check listed. What
+# the files do not have (SECRETS, from gitted-rows secrets) comes from the database LIVE, which may be ''.
+# Before each table stands its path, after it what the server warned of: LOCAL turns errors into warnings.
+# All files of a table go through a pipe of its own, FEED.N, as they are listed: a statement for each takes a quarter longer.
 use strict;
 use warnings;
+use Fcntl qw(O_WRONLY O_NONBLOCK F_GETFL F_SETFL);
 use File::Basename;
+use POSIX qw(mkfifo);
 require(dirname(__FILE__) . '/catalog.pl');
 
 my ($database, $dir) = @ARGV;
@@ -62,11 +65,39 @@ sub secrets_in {
     return \%found;
 }
 
+# Opens the pipe once the client reads from it; where the client has ended instead, the empty line ends us too.
+# Each table has its own: of the one before, the client may still be reading the end.
+sub open_feed {
+    my ($feed) = @_;
+    my $out;
+    until (sysopen $out, $feed, O_WRONLY | O_NONBLOCK) {
+        fail("$feed: $!") unless $!{ENXIO};
+        print "\n";
+        select undef, undef, undef, 0.002;
+    }
+    fcntl $out, F_SETFL, fcntl($out, F_GETFL, 0) & ~O_NONBLOCK or fail("$feed: $!");
+    unlink $feed;
+    return $out;
+}
+
+sub feed_file {
+    my ($out, $file) = @_;
+    open my $in, '<:raw', $file or fail("$file: $!");
+    my $last = "\n";
+    while (my $length = sysread $in, my $part, 1 << 20) {
+        $last = substr $part, -1;
+        for (my $at = 0; $at < $length;) { $at += syswrite($out, $part, $length - $at, $at) // fail("$file: $!"); }
+    }
+    syswrite $out, "\n" if $last ne "\n";
+}
+
 sub load_all {
-    my ($secrets, $live) = @_;
+    my ($secrets, $live, $feed) = @_;
+    $| = 1;
     my %live = map { $_->{name} => $_ } $live eq '' ? () : tables_of($live);
-    my ($open, @columns) = ('');
+    my ($number, $current, $out, $open, @columns) = (0, '', undef, '');
     my $finish = sub {
+        $out = undef;
         return if $open eq '';
         my ($masked, %there) = ($secrets->{masked}{$open}, map { $_->{name} => 1 } @{ ($live{$open} // {})->{columns} // [] });
         my $kept = (grep { !$there{$_} } @{ $masked->{key} }, @{ $masked->{columns} }) ? '' : quoted($live) . '.' . quoted($open);
@@ -76,17 +107,21 @@ sub load_all {
     };
     while (<STDIN>) {
         chomp;
-        my (undef, $name, $path, $columns) = split /\t/, $_, -1;
+        my ($place, $name, $path, $columns) = split /\t/, $_, -1;
         $name = pack 'H*', $name;
         my $table = $table{$name} or fail("$path:1: there is no table $name, expected it in schema/pre-data.sql");
-        my $into = quoted($name);
-        if ($name ne $open) {
+        if ($place ne $current) {
             $finish->();
+            $current = $place;
+            my $into = quoted($name);
             @columns = map { pack 'H*', $_ } split /,/, $columns // '';
             if ($secrets->{masked}{$name}) { $open = $name; print 'CREATE TEMPORARY TABLE gitted_rows ENGINE=InnoDB AS SELECT ', join(', ', map { quoted($_) } @columns), " FROM $into LIMIT 0;\n"; }
+            my $pipe = "$feed." . ++$number;
+            mkfifo($pipe, 0600) or fail("$pipe: $!");
+            print "SELECT 'table $place';\n", load_of($pipe, $open ne '' ? 'gitted_rows' : $into, $table, @columns);
+            $out = open_feed($pipe);
         }
-        $into = 'gitted_rows' if $open ne '';
-        print "SELECT 'file $path';\n", load_of("$dir/$path", $into, $table, map { pack 'H*', $_ } split /,/, $columns // '');
+        feed_file($out, "$dir/$path");
     }
     $finish->();
     for my $name (@{ $secrets->{left_out} }) {
@@ -105,6 +140,6 @@ sub load_all {
 
 if (!caller) {
     print "SET SESSION autocommit = 0;\nSET SESSION unique_checks = 0;\n";
-    load_all(secrets_in($ARGV[2]), $ARGV[3]);
+    load_all(secrets_in($ARGV[2]), $ARGV[3], $ARGV[4]);
 }
 1;
