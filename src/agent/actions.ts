@@ -1,6 +1,6 @@
 /** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { rawToDisplay, type RawPath } from '../core/raw-path.ts';
+import { rawToDisplay, splitRaw, type RawPath } from '../core/raw-path.ts';
 import type { LogFields } from '../log.ts';
 import type { Action, Event } from '../core/repo-state.ts';
 import type { CaptureReport } from '../git/capture.ts';
@@ -85,7 +85,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
     now: new Date(),
   });
   session.lastError = undefined;
-  await rememberReport(session, report, inode);
+  await rememberReport(session, report, action.scan, inode);
   logOutcome(session, report);
   const { outcome, head } = report;
   await noteHead(session, head, outcome.kind === 'committed' ? outcome.commit : head.commit);
@@ -99,7 +99,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   if (isOther) events.push({ type: 'targets', remotes: await Promise.all(targets.map((target) => setupOf(repo, config, target, session.own, session.mode))) });
   if (targets.some(({ side }) => side !== undefined)) events.push({ type: 'sides', tips: await readSides(repo, targets) });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
-  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session) });
+  events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session), failed: report.failed.length > 0 });
   return events;
 }
 
@@ -117,9 +117,9 @@ async function noteHead(session: RepoSession, head: HeadState, commit: string | 
 }
 
 /** Keeps what the status shows; a partial look only replaces what it looked at. */
-async function rememberReport(session: RepoSession, report: CaptureReport, inode: string): Promise<void> {
+async function rememberReport(session: RepoSession, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all', inode: string): Promise<void> {
   const before = session.lastReport;
-  const merged = report.complete || before === undefined ? report : { ...report, held: mergeHeld(before, report), nested: before.nested, movedSubmodules: before.movedSubmodules };
+  const merged = report.complete || before === undefined ? report : { ...report, held: mergeHeld(before, report), failed: mergeFailed(before, report, scan), nested: before.nested, movedSubmodules: before.movedSubmodules };
   session.lastReport = merged;
   const secrets = report.held.filter(({ reason }) => reason === 'secret-name' || reason === 'secret-content');
   // So is what lies where an incoming version waits for its place.
@@ -133,6 +133,12 @@ function mergeHeld(before: CaptureReport, report: CaptureReport): CaptureReport[
   if (report.outcome.kind === 'committed') for (const path of report.outcome.paths) known.delete(path);
   for (const held of report.held) known.set(held.path, held);
   return [...known.values()];
+}
+
+/** What could not be saved stays so until it was looked at again. */
+function mergeFailed(before: CaptureReport, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all'): CaptureReport['failed'] {
+  const wasLookedAt = (path: RawPath): boolean => scan === 'all' || scan.has(path) || (path !== '' && wasLookedAt(splitRaw(path).directory));
+  return [...before.failed.filter(({ path }) => !wasLookedAt(path)), ...report.failed];
 }
 
 function logOutcome(session: RepoSession, { outcome, held, failed }: CaptureReport): void {

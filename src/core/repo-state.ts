@@ -27,6 +27,8 @@ export interface RepoState {
   /** What the running capture was asked to take. */
   taking: Dirty;
   nextScanMs: number;
+  /** How long after a look that could not save a file the next one comes; 0: the last whole look could save all. */
+  failedRetryMs: number;
   /** The action being carried out, other than those of remotes that are talked to apart. */
   busy: Action | undefined;
   /** The branch's commit; null: unborn; undefined: not looked yet. */
@@ -44,8 +46,8 @@ export interface RepoState {
 
 export type Event =
   | { type: 'changed'; hint: ReadonlySet<RawPath> | 'all' }
-  /** `leftovers`: incoming versions wait for a place that may be free now. */
-  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean; leftovers: boolean }
+  /** `leftovers`: incoming versions wait for a place that may be free now; `failed`: some file could not be saved. */
+  | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean; leftovers: boolean; failed: boolean }
   /** `retryMs`: a short wait for a race; undefined: longer each time. */
   | { type: 'capture-failed'; retryMs: number | undefined; random: number }
   /** Another branch is checked out, or the remotes changed: start over with these. */
@@ -68,6 +70,8 @@ export type Event =
 /** A program that held a replaced file open has this long to write its last words before the second look. */
 const tidySoonMs = 2_000;
 const tidyAgainMs = 10_000;
+/** What could not be saved is tried again after this, and then after longer and longer. */
+const failedAgainMs = 10_000;
 /** A race that is lost again and again is tried again after this at the latest. */
 const longestRaceMs = 3_000;
 
@@ -78,6 +82,7 @@ export function initialState(settings: RepoSettings, remotes: readonly RemoteSet
     dirty: { ...clean, all: { firstMs: nowMs - settings.maxDelayMs, lastMs: nowMs - settings.maxDelayMs } },
     taking: clean,
     nextScanMs: nowMs + settings.fullScanMs,
+    failedRetryMs: 0,
     busy: undefined,
     local: undefined,
     standsStill: false,
@@ -207,6 +212,8 @@ function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
 
 function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, nowMs: number): RepoState {
   const moved = event.local !== state.local;
+  const failedRetryMs = event.failed ? Math.min(Math.max(2 * state.failedRetryMs, failedAgainMs), state.settings.fullScanMs) : event.complete ? 0 : state.failedRetryMs;
+  const scanMs = event.complete ? nowMs + state.settings.fullScanMs : state.nextScanMs;
   const next: RepoState = {
     ...state,
     busy: undefined,
@@ -216,7 +223,8 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
     standsStill: event.standsStill,
     captureFailures: 0,
     captureRetryAtMs: 0,
-    ...(event.complete ? { nextScanMs: nowMs + state.settings.fullScanMs } : {}),
+    nextScanMs: event.failed ? Math.min(scanMs, nowMs + failedRetryMs) : scanMs,
+    failedRetryMs,
     ...(event.leftovers ? { tidyAtMs: Math.min(state.tidyAtMs, nowMs + tidySoonMs) } : {}),
   };
   // A new commit is worth an early attempt where only the network was in the way.

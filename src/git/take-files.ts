@@ -1,8 +1,10 @@
 /** Brings files of the work tree into the private index, each complete and at rest, or not at all. */
 import type { BigIntStats } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
 import { absoluteOf, joinNul, splitRaw, type RawPath } from '../core/raw-path.ts';
 import { findOpenForWriting } from '../process/open-files.ts';
+import { wasKilled } from '../process/run.ts';
 import { git, type Repo } from './git.ts';
 import { statOf, type Finding } from './scan.ts';
 import { indexInfo } from './tree.ts';
@@ -38,7 +40,7 @@ async function dropEntries(repo: Repo, indexFile: string, findings: readonly Fin
 }
 
 /** Hashes files into the index; where git stops at one of them, or hangs, finds which by halving. */
-export async function hashIntoIndex(repo: Repo, indexFile: string, findings: readonly Pick<Finding, 'path' | 'sizeBytes'>[], failed: Taken['failed']): Promise<void> {
+export async function hashIntoIndex(repo: Repo, indexFile: string, findings: readonly Pick<Finding, 'path' | 'sizeBytes'>[], failed: Taken['failed'], isSecondTry = false): Promise<void> {
   if (findings.length === 0) return;
   try {
     const idleTimeoutMs = hashingDeadlineMs(findings.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
@@ -46,6 +48,11 @@ export async function hashIntoIndex(repo: Repo, indexFile: string, findings: rea
   } catch (error) {
     const known = toGitsyncError(error);
     if (repositoryWide.has(known.kind)) throw known;
+    if (wasKilled(known)) {
+      // The dead one's lock: nobody else writes this index.
+      await rm(`${indexFile}.lock`, { force: true });
+      if (!isSecondTry) return hashIntoIndex(repo, indexFile, findings, failed, true);
+    }
     if (findings.length === 1) {
       failed.push({ path: (findings[0] as Finding).path, why: known.kind === 'timeout' ? 'git (or a filter of it) gave no answer in time' : causeText(known) });
       return;

@@ -95,6 +95,13 @@ function startProgram(file: string, args: readonly string[], options: RunOptions
   }
 }
 
+const killedWords = 'it was killed by';
+
+/** Whether a program was ended by a signal that was not ours: by somebody, or because the memory was full. */
+export function wasKilled(error: unknown): boolean {
+  return error instanceof GitsyncError && error.kind === 'failed' && error.message.includes(killedWords);
+}
+
 /**
  * Runs a program to its end and returns its exit code, whatever it is.
  * @throws GitsyncError `timeout` when a deadline passed, `interrupted` when the
@@ -123,7 +130,7 @@ export async function run(file: string, args: readonly string[], options: RunOpt
       throw new GitsyncError('timeout', `${file} ${args[0] ?? ''} gave no answer in time and was ended.`, { cause: stderr });
     }
     if (why === 'interrupted') throw new GitsyncError('interrupted', `${file} ${args[0] ?? ''} was interrupted.`);
-    if (result.exitCode === null) throw new GitsyncError('failed', `${file} did not finish: it was killed by ${result.signal}`, { cause: stderr });
+    if (result.exitCode === null) throw new GitsyncError('failed', `${file} did not finish: ${killedWords} ${result.signal}`, { cause: stderr });
     return { exitCode: result.exitCode, stdout: Buffer.concat(result.stdout), stderr, ms: performance.now() - startedAt };
   } finally {
     clearTimeout(idle);
@@ -169,6 +176,6 @@ export async function runAttached(file: string, args: readonly string[], options
   child.stdin?.on('error', () => undefined);
   if (child.stdin) options.feed?.(child.stdin, child);
   const { exitCode, signal, shortMessage } = await child;
-  if (exitCode === undefined) throw new GitsyncError('failed', `${file} did not finish: ${signal === undefined ? (shortMessage ?? 'it could not be started') : `it was killed by ${signal}`}`);
+  if (exitCode === undefined) throw new GitsyncError('failed', `${file} did not finish: ${signal === undefined ? (shortMessage ?? 'it could not be started') : `${killedWords} ${signal}`}`);
   return exitCode;
 }

@@ -25,6 +25,24 @@ async function agentFor(workDirs: string[], settings = quickSettings, sections =
 const line = (machine: Machine, path: string) => machine.status().repos.find((repo) => repo.path === path);
 const isSafe = (machine: Machine, path: string): boolean => line(machine, path)?.level === 'safe';
 
+describe('files in trouble', () => {
+  test('one that cannot be saved is not safe, whatever else is saved meanwhile, and is tried again by itself', async () => {
+    const { a, remote } = twoMachines({ 'a.txt': 'a\n', '.gitattributes': '*.bad filter=broken\n' });
+    const mended = join(tempDir('mended'), 'mended');
+    sh(a, 'config', 'filter.broken.clean', `[ -e '${mended}' ] && cat`);
+    sh(a, 'config', 'filter.broken.required', 'true');
+    const machine = await agentFor([a]);
+    await converge('safe', () => isSafe(machine, a));
+    write(a, 'x.bad', 'x\n');
+    await converge('it is said', () => line(machine, a)?.why.startsWith('x.bad cannot be saved') ?? false);
+    write(a, 'other.txt', 'other\n');
+    await converge('the other one is published', () => sh(remote, 'ls-tree', '--name-only', 'main').includes('other.txt'));
+    expect(line(machine, a)).toMatchObject({ level: 'unsafe', why: expect.stringMatching(/^x\.bad cannot be saved/) as unknown });
+    writeFileSync(mended, '');
+    await converge('it is saved, though nothing tells of that', () => isSafe(machine, a) && inStep(a, remote) && sh(remote, 'ls-tree', '--name-only', 'main').includes('x.bad'), 30_000);
+  });
+});
+
 describe('remotes in trouble', () => {
   test('force-pushed: unpublished work is put on top, what was purged does not come back, a rescue ref keeps the rest', async () => {
     const { a, b, remote } = twoMachines({ 'keep.txt': 'keep\n' });

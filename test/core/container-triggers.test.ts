@@ -10,7 +10,7 @@ const origin: RemoteSetup = { name: 'origin', triggers: ordinaryTriggers({ pollM
 const container = (change: Partial<RemoteTriggers> = {}, more: Partial<RemoteSetup> = {}): RemoteSetup => ({
   name: 'box', triggers: { push: { kind: 'debounce', quietMs: 5_000 }, pull: { kind: 'every', everyMs: 300_000 }, hintQuietMs: 5_000, apart: true, ...change }, ...more,
 });
-const captured = (local: string): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false });
+const captured = (local: string): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, failed: false });
 
 function feed(state: RepoState, events: readonly Event[], nowMs: number): [RepoState, Action[]] {
   const all: Action[] = [];

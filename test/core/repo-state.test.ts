@@ -7,7 +7,7 @@ import { initialState as atStart, isSettled, step, wakeAtMs, type Action, type E
 
 const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000 };
 const ordinary = (...names: string[]): RemoteSetup[] => names.map((name) => ({ name, triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: false }) }));
-const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, ...extra });
+const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, failed: false, ...extra });
 
 /** Without the upkeep, which would only be one more reason to wake up. */
 const initialState = (...args: Parameters<typeof atStart>): RepoState => ({ ...atStart(...args), tidyAtMs: Infinity });
@@ -45,6 +45,19 @@ describe('one repository', () => {
     expect(actions).toMatchObject([{ type: 'capture', scan: new Set(['a']) }]);
     const [, publish] = feed(changed, [{ type: 'tick' }, captured('c2')], 1_300);
     expect(publish).toEqual({ type: 'publish', remote: 'origin', commit: 'c2', fallback: false });
+  });
+
+  test('what could not be saved is tried again soon, and then after longer and longer', () => {
+    const [changed] = feed(settledState(), [{ type: 'changed', hint: new Set(['a' as RawPath]) }], 0);
+    const [failed] = feed(changed, [{ type: 'tick' }, captured('c1', { complete: false, failed: true })], 1_000);
+    expect(failed.nextScanMs).toBe(11_000);
+    // Looks at other files in between do not put it off.
+    const [other] = feed(feed(failed, [{ type: 'changed', hint: new Set(['b' as RawPath]) }], 2_000)[0], [{ type: 'tick' }, captured('c2', { complete: false })], 3_000);
+    expect(other.nextScanMs).toBe(11_000);
+    const [again, look] = feed({ ...failed }, [{ type: 'tick' }], 11_000);
+    expect(look).toMatchObject({ type: 'capture', scan: 'all' });
+    expect(feed(again, [captured('c1', { failed: true })], 11_000)[0].nextScanMs).toBe(31_000);
+    expect(feed(again, [captured('c1')], 11_000)[0].nextScanMs).toBe(911_000);
   });
 
   test('a rejected push leads to fetch, integration and another push', () => {

@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { rawFromText, type RawPath } from '../../src/core/raw-path.ts';
 import { saveHeld } from '../../src/git/snapshot.ts';
 import { captureOnce, openCapture } from '../helpers/capture.ts';
-import { commitFiles, exists, sh, tempRepo, write } from '../helpers/repos.ts';
+import { commitFiles, exists, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
 const paths = (...names: string[]): Set<RawPath> => new Set(names.map(rawFromText));
 const filesAt = (root: string, commit = 'HEAD'): string[] => sh(root, 'ls-tree', '-r', '--name-only', commit).split('\n').filter((name) => name !== '');
@@ -140,6 +140,18 @@ describe('capture', () => {
     const report = await captureOnce(root);
     expect(report.failed.map(({ path }) => path)).toEqual(['x.bad']);
     expect(filesAt(root)).toEqual(['.gitattributes', 'a.txt', 'b.txt']);
+  });
+
+  test('a file over which git was killed is tried again; where git is killed each time, it does not stop the others', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n' });
+    const mark = join(tempDir('mark'), 'mark');
+    sh(root, 'config', 'filter.once.clean', `if [ -e '${mark}' ]; then cat; else : > '${mark}'; kill -9 $PPID; fi`);
+    sh(root, 'config', 'filter.always.clean', 'kill -9 $PPID');
+    write(root, '.gitattributes', '*.once filter=once\n*.always filter=always\n');
+    for (const name of ['b.txt', 'x.once', 'x.always']) write(root, name, `${name}\n`);
+    const report = await captureOnce(root);
+    expect(report.failed).toEqual([{ path: 'x.always', why: expect.stringContaining('killed by SIGKILL') as unknown as string }]);
+    expect(filesAt(root)).toEqual(['.gitattributes', 'a.txt', 'b.txt', 'x.once']);
   });
 
   test('a file whose filter hangs does not stop the others', async () => {

@@ -127,15 +127,27 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'the agent with two containers of LX
     expect(desk.run('conflicts').stdout).toBe('No conflicts.\n');
   }, longMs);
 
-  test('the agent and both containers are killed at once: the agent is back first, says that they are stopped, and goes on when the host has started them', async () => {
+  test('the agent and both containers are killed while all of this is under way: the agent is back first, says that they are stopped, and goes on when the host has started them', async () => {
     configure('every 2s', 'no');
-    sql(a, "INSERT INTO wiki VALUES (6, 'Before the power cut')");
+    desk.run('pause');
+    sql(a, "INSERT INTO wiki VALUES (6, 'Before the power cut'); UPDATE wiki SET title = 'Four of A' WHERE id = 4; UPDATE wiki SET title = 'Last of A' WHERE id = 3");
+    sql(b, "UPDATE wiki SET title = 'Two of B' WHERE id = 2; UPDATE wiki SET title = 'Last of B' WHERE id = 3");
+    inside(b, 'sh', '-c', 'echo late >/srv/files/late.txt');
+    desk.run('resume');
+    await happens('something is at work inside', () => [a, b].some((container) => inside(container, 'pgrep', '-f', '/usr/bin/gitted').status === 0));
     await desk.stop('SIGKILL');
     for (const each of [a, b]) runProgram('/', 'lxc-stop', ['-k', '-n', each]);
     await desk.start([]);
     await happens('it is said', () => (desk.run('status').stdout.match(/ stopped +stopped +\S+ is stopped; .*gitsync container start /g) ?? []).length === 2);
     for (const each of [a, b]) expect(runProgram('/', 'lxc-start', ['-d', '-n', each])).toMatchObject({ status: 0 });
-    await happens('the row is everywhere', () => [a, b].every((container) => titles(container).includes('6|Before the power cut\n')));
+    await happens('all rows are everywhere', () => [a, b].every((container) => ['2|Two of B', '4|Four of A', '6|Before the power cut'].every((row) => titles(container).includes(`${row}\n`))));
+    await happens('the file is in A', () => inside(a, 'cat', '/srv/files/late.txt').stdout === 'late\n');
+    const last = (container: string): string | undefined => /^3\|Last of ([AB])$/m.exec(titles(container))?.[1];
+    await happens('of the row that both changed, one value is everywhere', () => last(a) !== undefined && last(a) === last(b));
+    const [, copy = ''] = /other version: (.*)/.exec(desk.run('conflicts').stdout) ?? [];
+    expect(read('/', copy.replace('~', desk.home))).toBe(`3\tLast of ${last(a) === 'A' ? 'B' : 'A'}\n`);
+    expect(desk.run('resolve', join(project.root, rows), '--keep', 'current')).toMatchObject({ exitCode: 0 });
+    await happens('no conflict is left', () => desk.run('conflicts').stdout === 'No conflicts.\n');
   }, longMs);
 
   test('a file in an export point is found by watching, from the host, though the root file system is an overlay', async () => {
