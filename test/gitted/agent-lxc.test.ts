@@ -127,25 +127,41 @@ describeWith(['root', 'lxc', 'mmdebstrap'], 'the agent with two containers of LX
     expect(desk.run('conflicts').stdout).toBe('No conflicts.\n');
   }, longMs);
 
-  test('the agent and both containers are killed while all of this is under way: the agent is back first, says that they are stopped, and goes on when the host has started them', async () => {
-    configure('every 2s', 'no');
+  const power = (what: 'stop' | 'start', containers: readonly string[]): void => {
+    for (const each of containers) expect(runProgram('/', `lxc-${what}`, [what === 'stop' ? '-k' : '-d', '-n', each])).toMatchObject({ status: 0 });
+  };
+  const victims: Record<string, () => Promise<void>> = {
+    'the agent is': async () => {
+      await desk.stop('SIGKILL');
+      await desk.start([]);
+    },
+    'a container is': async () => power('stop', [b]),
+    'the agent and both containers are': async () => {
+      // The host starts them, later than the agent.
+      configure('every 2s', 'no');
+      await desk.stop('SIGKILL');
+      power('stop', [a, b]);
+      await desk.start([]);
+      await happens('it is said', () => (desk.run('status').stdout.match(/ stopped +stopped +\S+ is stopped; .*gitsync container start /g) ?? []).length === 2);
+      power('start', [a, b]);
+    },
+  };
+
+  test.each(Object.keys(victims))('all of this comes about, though %s killed while it is under way', async (victim) => {
+    const id = 100 * (1 + Object.keys(victims).indexOf(victim));
     desk.run('pause');
-    sql(a, "INSERT INTO wiki VALUES (6, 'Before the power cut'); UPDATE wiki SET title = 'Four of A' WHERE id = 4; UPDATE wiki SET title = 'Last of A' WHERE id = 3");
-    sql(b, "UPDATE wiki SET title = 'Two of B' WHERE id = 2; UPDATE wiki SET title = 'Last of B' WHERE id = 3");
-    inside(b, 'sh', '-c', 'echo late >/srv/files/late.txt');
+    sql(a, `INSERT INTO wiki VALUES (${id}, 'of A'), (${id + 1}, 'last of A')`);
+    sql(b, `INSERT INTO wiki VALUES (${id + 2}, 'of B'), (${id + 1}, 'last of B')`);
+    inside(b, 'sh', '-c', `echo late >/srv/files/late-${id}.txt`);
     desk.run('resume');
     await happens('something is at work inside', () => [a, b].some((container) => inside(container, 'pgrep', '-f', '/usr/bin/gitted').status === 0));
-    await desk.stop('SIGKILL');
-    for (const each of [a, b]) runProgram('/', 'lxc-stop', ['-k', '-n', each]);
-    await desk.start([]);
-    await happens('it is said', () => (desk.run('status').stdout.match(/ stopped +stopped +\S+ is stopped; .*gitsync container start /g) ?? []).length === 2);
-    for (const each of [a, b]) expect(runProgram('/', 'lxc-start', ['-d', '-n', each])).toMatchObject({ status: 0 });
-    await happens('all rows are everywhere', () => [a, b].every((container) => ['2|Two of B', '4|Four of A', '6|Before the power cut'].every((row) => titles(container).includes(`${row}\n`))));
-    await happens('the file is in A', () => inside(a, 'cat', '/srv/files/late.txt').stdout === 'late\n');
-    const last = (container: string): string | undefined => /^3\|Last of ([AB])$/m.exec(titles(container))?.[1];
-    await happens('of the row that both changed, one value is everywhere', () => last(a) !== undefined && last(a) === last(b));
+    await victims[victim]?.();
+    await happens('the rows are everywhere', () => [a, b].every((container) => [`${id}|of A\n`, `${id + 2}|of B\n`].every((row) => titles(container).includes(row))));
+    await happens('the file is in A', () => inside(a, 'cat', `/srv/files/late-${id}.txt`).stdout === 'late\n');
+    const last = (container: string): string | undefined => new RegExp(`^${id + 1}\\|last of ([AB])$`, 'm').exec(titles(container))?.[1];
+    await happens('of the row that both wrote, one value is everywhere', () => last(a) !== undefined && last(a) === last(b));
     const [, copy = ''] = /other version: (.*)/.exec(desk.run('conflicts').stdout) ?? [];
-    expect(read('/', copy.replace('~', desk.home))).toBe(`3\tLast of ${last(a) === 'A' ? 'B' : 'A'}\n`);
+    expect(read('/', copy.replace('~', desk.home))).toBe(`${id + 1}\tlast of ${last(a) === 'A' ? 'B' : 'A'}\n`);
     expect(desk.run('resolve', join(project.root, rows), '--keep', 'current')).toMatchObject({ exitCode: 0 });
     await happens('no conflict is left', () => desk.run('conflicts').stdout === 'No conflicts.\n');
   }, longMs);
