@@ -1,5 +1,6 @@
 /** One process for one thing: a lock file that names its process, so that one left by a crash is recognised at once. */
-import { link, readFile, unlink, writeFile } from 'node:fs/promises';
+import { link, readdir, readFile, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { errnoOf, GitsyncError } from '../errors.ts';
 import { isAlive, ownIdentity } from './identity.ts';
 
@@ -18,6 +19,23 @@ async function release(file: string): Promise<void> {
   await unlink(file).catch(() => undefined);
 }
 
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return errnoOf(error) !== 'ESRCH';
+  }
+}
+
+/** Removes what processes have left that were killed while they took the lock. */
+async function dropHalfTaken(file: string): Promise<void> {
+  const prefix = `${basename(file)}.`;
+  for (const name of await readdir(dirname(file))) {
+    const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
+    if (/^\d+$/.test(pid) && !isRunning(Number(pid))) await unlink(`${dirname(file)}/${name}`).catch(() => undefined);
+  }
+}
+
 /**
  * Takes the lock at `file`.
  * @throws GitsyncError `locked` when another live process holds it.
@@ -31,6 +49,7 @@ export async function takeLock(file: string, what: string, hint = 'gitsync statu
         // link(2) fails when the name is taken, and the content is complete from the first moment.
         await link(own, file);
         held.add(file);
+        await dropHalfTaken(file).catch(() => undefined);
         return { release: () => release(file) };
       } catch (error) {
         if (errnoOf(error) !== 'EEXIST') throw error;
