@@ -19,20 +19,12 @@ async function release(file: string): Promise<void> {
   await unlink(file).catch(() => undefined);
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return errnoOf(error) !== 'ESRCH';
-  }
-}
-
 /** Removes what processes have left that were killed while they took the lock. */
 async function dropHalfTaken(file: string): Promise<void> {
   const prefix = `${basename(file)}.`;
   for (const name of await readdir(dirname(file))) {
     const pid = name.startsWith(prefix) ? name.slice(prefix.length) : '';
-    if (/^\d+$/.test(pid) && !isRunning(Number(pid))) await unlink(`${dirname(file)}/${name}`).catch(() => undefined);
+    if (/^\d+$/.test(pid) && !isAlive(pid)) await unlink(`${dirname(file)}/${name}`).catch(() => undefined);
   }
 }
 
