@@ -9,7 +9,8 @@ import { isOtherEnd } from '../gidit/fork-mark.ts';
 import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
-import { isAncestor, ownRefs, resolveCommit, setOwnRef } from '../git/refs.ts';
+import { readRef } from '../git/ref-file.ts';
+import { isAncestor, ownRefs, setOwnRef } from '../git/refs.ts';
 import type { HeadState } from '../git/repository.ts';
 import { keepRewritten, saveHeld } from '../git/snapshot.ts';
 import { performTidy } from './tidy.ts';
@@ -17,9 +18,9 @@ import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
 import { talkToContainer } from './container-actions.ts';
 import { forgetMovedRemotes } from './remote-urls.ts';
-import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
+import { failureOf, refreshTargets, type RepoSession, type TargetsOfBranch } from './repo-session.ts';
 import { isCheckedOutElsewhere, moveSideBranch } from './side-branch.ts';
-import { readSides, setupOf, type LoopTarget } from './targets.ts';
+import { findTargets, readSides, setupOf, type LoopTarget } from './targets.ts';
 
 /** A race with the person's own git is tried again this soon. */
 const raceRetryMs = 250;
@@ -69,6 +70,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   // A work tree between two commits must not be taken for the person's doing.
   if (await hasOpenUpdate(repo)) await recoverApply(repo, session.index, config.conflict, { host: session.host, sign: config.sign });
   const inode = rootInode(repo);
+  const targetsAhead = readTargetsAhead(session);
   const report = await session.capturer.capture({
     scan: action.scan,
     overdue: action.overdue,
@@ -94,13 +96,19 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   }
   const events: Event[] = [];
   const branch = head.ref?.replace(/^refs\/heads\//, '');
-  const isOther = await refreshTargets(session, branch);
+  const isOther = await refreshTargets(session, branch, await targetsAhead);
   const targets = [...session.targets.values()];
   if (isOther) events.push({ type: 'targets', remotes: await Promise.all(targets.map((target) => setupOf(repo, config, target, session.own, session.mode))) });
   if (targets.some(({ side }) => side !== undefined)) events.push({ type: 'sides', tips: await readSides(repo, targets) });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
   events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session), failed: report.failed.length > 0 });
   return events;
+}
+
+/** Where the branch goes that was checked out last: read while files are looked at, since what a person sees afterwards waits for it. */
+async function readTargetsAhead({ repo, config, branch }: RepoSession): Promise<TargetsOfBranch | undefined> {
+  // What goes wrong is told by whoever asks again.
+  return branch === undefined ? undefined : { branch, targets: await findTargets(repo, config, branch).catch(() => undefined) };
 }
 
 /** A branch that a person has rewritten by hand no longer leads to what it held. */
@@ -184,12 +192,13 @@ async function performIntegrate(session: RepoSession, target: LoopTarget, tip: s
   const { repo, config } = session;
   const ref = `refs/heads/${target.side ?? session.branch ?? ''}`;
   if (target.side !== undefined && (await isCheckedOutElsewhere(repo, ref))) return stopped(target.key, 'stopped', `${target.side} is checked out in another work tree, whose files would not follow.`, 'git worktree list');
-  const local = await resolveCommit(repo, ref);
+  const local = await readRef(repo, ref);
   const before = await integratedTip(repo, target);
+  const isInTip = before === undefined || local === undefined || (await isAncestor(repo, before, tip));
   // A project of peers that two devices published apart from each other shows its other end: nobody rewrote anything.
-  const isRewritten = before !== undefined && local !== undefined && !(await isAncestor(repo, before, tip)) && !(await isOtherEnd(repo.commonDir, tip));
-  const rewrittenFrom = isRewritten ? before : undefined;
-  const result: Integration = local === undefined ? { kind: 'fast-forward', commit: tip } : await integrate(repo, { local, remote: tip, rules: config.conflict, ...(rewrittenFrom === undefined ? {} : { rewrittenFrom }) });
+  const isRewritten = !isInTip && !(await isOtherEnd(repo.commonDir, tip));
+  const isAhead = local === undefined || (local === before && isInTip && tip !== local);
+  const result: Integration = isAhead ? { kind: 'fast-forward', commit: tip } : await integrate(repo, { local, remote: tip, rules: config.conflict, ...(isRewritten ? { rewrittenFrom: before } : {}) });
   switch (result.kind) {
     case 'up-to-date':
       await noteIntegrated(repo, target, tip);

@@ -43,7 +43,7 @@ async function readContainer(repo: Repo, config: RepoConfig, own: OwnState, targ
 async function readFacts(config: RepoConfig, base: StatusFacts): Promise<StatusFacts> {
   const repo = await openRepo(config.path, { log: silentLog, hooks: config.hooks });
   const own = await readOwnState(repo);
-  const head = await readHead(repo, (name) => resolveCommit(repo, name));
+  const head = await readHead(repo);
   const branch = head.ref?.replace(/^refs\/heads\//, '');
   const targets = await findTargets(repo, config, branch);
   const remotes = await Promise.all(

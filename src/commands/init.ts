@@ -79,7 +79,7 @@ async function makeRepository(context: Context, path: string): Promise<Repo> {
 }
 
 async function refuseDetached(repo: Repo): Promise<void> {
-  const { ref, operation } = await readHead(repo, () => Promise.resolve(undefined));
+  const { ref, operation } = await readHead(repo);
   if (ref !== undefined) return;
   const git = `git -C ${shellQuote(repo.workTree)}`;
   throw new GitsyncError('halted', 'HEAD is detached: there is no branch to sync.', { hint: operation === undefined ? `${git} switch BRANCH` : `${git} status` });

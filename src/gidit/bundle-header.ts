@@ -1,4 +1,5 @@
 /** The header of a git bundle (gitformat-bundle(5)), read by ourselves since git trusts what it says. */
+import { isUtf8 } from 'node:buffer';
 import { compareNames, type PushObject, type RefEntry } from './push-object.ts';
 import { isRefName } from './ref-name.ts';
 import { Refusal } from './refusal.ts';
@@ -52,7 +53,7 @@ function readHeaderLine(header: BundleHeader, line: Buffer, version: string): vo
   const [, minus, id = '', rest = ''] = /^(-?)([0-9a-f]+)(?: (.*))?$/s.exec(text) ?? [];
   if (id.length !== header.oidLength) throw new Refusal('format', 'A line in the header of a bundle cannot be read.');
   if (minus === '-') header.prerequisites.push(id);
-  else if (rest === 'HEAD' || (isRefName(rest) && Buffer.byteLength(rest) === line.length - id.length - 1)) header.tips.push({ id, name: rest });
+  else if (rest === 'HEAD' || (isRefName(rest) && isUtf8(line))) header.tips.push({ id, name: rest });
   else throw new Refusal('tips', 'A bundle brings something that is no ref.');
 }
 

@@ -38,8 +38,10 @@ export interface DhtOptions {
 const kadProtocol = '/gidit/kad/1.0.0';
 const serviceTag = '_gidit._udp.local';
 const maxConnections = 150;
-/** A connection whose other end has vanished without a word is noticed after so long. */
-const pingMs = 30_000;
+/** A silent connection is asked for by the kernel after so long, ten times in ten seconds: a cable that was pulled costs us no work. */
+const socket = { keepAlive: true, keepAliveInitialDelay: 20_000 };
+/** The kernel of a process that hangs answers all the same, and does not ask while something is under way. */
+const pingMs = 60_000;
 /** Connections of one pair of nodes that begin within this time belong to one meeting. */
 const atOnceMs = 5_000;
 const foundDialMs = 8_000;
@@ -64,11 +66,12 @@ async function startNode(options: DhtOptions, connectionGater: ConnectionGater, 
       privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
       nodeInfo: { name: 'gidit', userAgent: 'gidit' },
       addresses: { listen: [...options.listen] },
-      transports: [tcp()],
+      transports: [tcp({ dialOpts: socket, listenOpts: socket })],
       connectionEncrypters: [noise()],
-      streamMuxers: [yamux()],
+      // Its own pings end nothing, whatever comes back.
+      streamMuxers: [yamux({ enableKeepAlive: false })],
       connectionGater,
-      // Each ping is a stream of its own; with a hundred connections one every ten seconds would be all that a node does.
+      // Each ping is a stream of its own; with a hundred connections one every ten seconds would be most of what a node does.
       connectionMonitor: { pingInterval: pingMs },
       connectionManager: { maxConnections, inboundConnectionThreshold: options.joinsPerSecond, maxIncomingPendingConnections: 64 },
       datastore: tableDatastore(options.table, judge),

@@ -23,6 +23,8 @@ const lookMs = 15_000;
 /** A dial costs little, and nobody tells us when somebody is back. */
 const longestRetryMs = 60_000;
 const aroundDelayMs = 500;
+/** A look around is work for everybody who is asked, so it rests afterwards for so many times what it took: many that start at once would do nothing else. */
+const restFactor = 10;
 /** A small cloud that is known stays small for a while; the engine itself looks around as often. */
 const longestAroundMs = 5 * 60_000;
 /** With fewer the node looks for more. */
@@ -70,13 +72,19 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   let around: NodeJS.Timeout | undefined;
   let aroundEveryMs = lookMs;
   let nextAroundMs = 0;
+  let restedAtMs = 0;
   const lookAround = (): void => {
-    around ??= setTimeout(() => {
+    if (around !== undefined || engine.connections().length >= fewConnections) return;
+    around = setTimeout(() => {
+      const startedAtMs = performance.now();
       void engine
         .lookAround(deadline(dialMs))
         .catch((error: unknown) => log.debug('Looking around failed', { error: String(error) }))
-        .finally(() => (around = undefined));
-    }, aroundDelayMs).unref();
+        .finally(() => {
+          around = undefined;
+          restedAtMs = performance.now() + Math.min(lookMs, restFactor * (performance.now() - startedAtMs));
+        });
+    }, Math.max(aroundDelayMs, restedAtMs - performance.now())).unref();
   };
   const remember = async (peer: string): Promise<void> => {
     // What it listens at comes with its first words, a moment after the connection.
@@ -87,7 +95,7 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   const lookAndAround = (): void => {
     void look();
     // A node that has just come is in the routing table only after a while, so once is not enough.
-    if (engine.connections().length >= fewConnections || Date.now() < nextAroundMs) return;
+    if (Date.now() < nextAroundMs) return;
     nextAroundMs = Date.now() + aroundEveryMs;
     aroundEveryMs = Math.min(longestAroundMs, 2 * aroundEveryMs);
     lookAround();
@@ -112,6 +120,7 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
     wake() {
       retryAt.clear();
       failures.clear();
+      restedAtMs = 0;
       lookAgain();
     },
     troubles,

@@ -3,6 +3,7 @@
  * Parsing is strict and byte for byte: every accepted text is exactly what
  * `formatPushObject` would write, so that one content has one id.
  */
+import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { isRefName } from './ref-name.ts';
 import { Refusal } from './refusal.ts';
@@ -114,10 +115,11 @@ function readLines(body: Buffer, limits: PushObjectLimits): RefEntry[] {
 function readLine(line: Buffer): RefEntry {
   const space = line.indexOf(32);
   const id = line.subarray(0, Math.max(space, 0)).toString('latin1');
-  const name = line.subarray(space + 1).toString('utf8');
+  const nameBytes = line.subarray(space + 1);
+  const name = nameBytes.toString('utf8');
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(id)) throw new Refusal('format', 'A line of a PushObject does not begin with an object id.');
   // What is no UTF-8 would come out of git as other bytes than were signed.
-  if (Buffer.byteLength(name) !== line.length - space - 1 || (name !== 'HEAD' && !isRefName(name))) throw new Refusal('format', 'A line of a PushObject does not name a ref.');
+  if (!isUtf8(nameBytes) || (name !== 'HEAD' && !isRefName(name))) throw new Refusal('format', 'A line of a PushObject does not name a ref.');
   return { id, name };
 }
 
@@ -139,7 +141,7 @@ export function compareNames(a: string, b: string): number {
 
 /** The lines project, prev (one or two), successor (rarely), seq: in this order, or none of them. */
 function readChain(lines: readonly RefEntry[]): Chain {
-  const names = lines.map(({ name }) => name.slice(reservedPrefix.length)).join(' ');
+  const names = lines.map(({ name }) => (name.startsWith(reservedPrefix) ? name.slice(reservedPrefix.length) : '?')).join(' ');
   if (!/^project prev (prev )?(successor )?seq$/.test(names)) throw new Refusal('format', 'The lines refs/gidit/project, prev and seq are not all there, in this order.');
   if (lines.some(({ id }) => id.length !== 40)) throw new Refusal('format', 'The lines refs/gidit/ have ids of 40 digits.');
   const [project, ...rest] = lines.map(({ id }) => id) as [string, ...string[]];

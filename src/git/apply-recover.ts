@@ -67,7 +67,7 @@ async function removeUnborn(repo: Repo, directory: string): Promise<void> {
 
 async function recoverOne(update: Update, lock: IndexLock): Promise<'finished' | 'undone'> {
   const { repo, index, journal, directory } = update;
-  const head = await readHead(repo, (name) => resolveCommit(repo, name));
+  const head = await readHead(repo);
   const isAt = (commit: string | null): boolean => head.ref === journal.ref && head.operation === undefined && (head.commit ?? null) === commit;
   if (stateOf(directory) === 'undo') {
     await undoMoves(update, head.commit);

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { open, readdir, rm, statfs } from 'node:fs/promises';
-import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
+import { absoluteOf, directoriesAbove, isUtf8, joinNul, joinRaw, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
@@ -12,7 +12,7 @@ import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
 import { copyIndex } from './index-lock.ts';
 import { gitInShadow, makeShadowTree, type ShadowTree } from './shadow-tree.ts';
-import type { Entry } from './tree.ts';
+import { indexInfo, parseTree, type Entry } from './tree.ts';
 
 /** A file to stage. */
 export interface Wanted {
@@ -32,6 +32,8 @@ export interface Staged {
 /** Room that must stay free beside the new files: for directories, objects and the index. */
 const reserveBytes = 1024 * 1024;
 const syncsAtOnce = 16;
+/** More files are left to one checkout from an index of all paths, which lets filters and partial clones fetch in one go. */
+const mostInOwnIndex = 100;
 /** Errors that concern more than one path: nothing is moved then. */
 const fatalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['no-space', 'read-only', 'corrupt', 'locked', 'timeout', 'interrupted']);
 
@@ -50,10 +52,10 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   await rm(`${ownIndex}.lock`, { force: true });
   const room = checkFreeSpace(repo, directory, files);
   room.catch(() => undefined); // answered below, when nothing else is under way
-  const shadow = await makeShadowTree(repo, root, ownIndex);
-  await copyIndex(indexFile, ownIndex);
+  const isSmall = isFew(repo, files);
+  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isSmall ? fillIndex(repo, ownIndex, to, files) : copyIndex(indexFile, ownIndex)]);
   await room;
-  await checkOut(repo, shadow, from, to, files, staged);
+  await (isSmall ? checkOutEach(repo, shadow, files.map(({ path }) => path), staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
   await rm(ownIndex, { force: true });
   refuseTwins(files, staged);
   await flush(root);
@@ -72,7 +74,20 @@ async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wan
   });
 }
 
-async function checkOut(repo: Repo, shadow: ShadowTree, from: string, to: string, files: readonly Wanted[], staged: Staged): Promise<void> {
+/** Whether the files are written from an index of their own: of few, git reads and writes an index of all paths for much longer. */
+function isFew(repo: Repo, files: readonly Wanted[]): boolean {
+  return files.length <= mostInOwnIndex && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
+}
+
+/** Makes an index of the wanted files, and of the attributes that count for them. */
+async function fillIndex(repo: Repo, indexFile: string, to: string, files: readonly Wanted[]): Promise<void> {
+  const attributeFiles = [...directoriesAbove(files.map(({ path }) => path))].map((directory) => rawToText(joinRaw(directory, '.gitattributes')));
+  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', to, '--', ...attributeFiles], { env: { GIT_LITERAL_PATHSPECS: '1' } });
+  const entries = new Map([...parseTree(stdout), ...files.map(({ path, entry }) => [path, entry] as const)]);
+  await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(entries, repo.oidLength) });
+}
+
+async function checkOutAll(repo: Repo, shadow: ShadowTree, from: string, to: string, files: readonly Wanted[], staged: Staged): Promise<void> {
   const isMissing = ({ path }: Wanted): boolean => lookAt(absoluteOf(shadow.root, path)) === undefined;
   const { exitCode, stderr } = await gitInShadow(repo, shadow, ['read-tree', '-m', '-u', from, to], { expect: [0, 1, 128] });
   if (exitCode !== 0) {

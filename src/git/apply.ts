@@ -66,7 +66,7 @@ export async function applyCommit(repo: Repo, index: PrivateIndex, request: Appl
   if (lock === 'held') return { kind: 'busy' };
   try {
     await passStep({ options: request }, 'locked');
-    const head = await readHead(repo, (name) => resolveCommit(repo, name));
+    const head = await readHead(repo);
     const isExpected = head.ref === request.ref && head.commit === request.from && head.operation === undefined;
     if (!isExpected || (await index.seed(request.from)) !== 'clean') return { kind: 'moved' };
     return await runUpdate(repo, index, request, lock);

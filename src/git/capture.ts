@@ -82,7 +82,7 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
 
   return {
     async capture(request) {
-      const head = await readHead(repo, (name) => resolveCommit(repo, name));
+      const head = await readHead(repo);
       const verdict = await index.seed(head.commit);
       const off = offBranchReason(head, request.branch) ?? (verdict === 'staged' ? 'staged' : undefined);
       // A fresh private index knows nothing of what was found before.
@@ -101,7 +101,7 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
 
 /** HEAD as it is for a commit of ours: on another branch, when that was checked out just before. Nobody may publish it as the first one. */
 async function whereLanded(repo: Repo, head: HeadState, commit: string): Promise<HeadState> {
-  const { ref } = await readHead(repo, () => Promise.resolve(undefined));
+  const { ref } = await readHead(repo);
   const stayed = ref === head.ref || (head.ref !== undefined && (await resolveCommit(repo, head.ref)) === commit);
   return stayed ? head : { ...head, ref };
 }

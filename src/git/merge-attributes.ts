@@ -1,21 +1,8 @@
 /** The `.gitattributes` files that say how a path is merged. */
 import { mkdir, writeFile } from 'node:fs/promises';
-import { absoluteOf, joinRaw, splitRaw, type RawPath } from '../core/raw-path.ts';
+import { absoluteOf, directoriesAbove, joinRaw, splitRaw, type RawPath } from '../core/raw-path.ts';
 import type { Repo } from './git.ts';
 import { readBlobs } from './merge-blobs.ts';
-
-/** The directories above some paths, each once; '' is the root. */
-function directoriesAbove(paths: Iterable<RawPath>): Set<RawPath> {
-  const directories = new Set<RawPath>();
-  for (const path of paths) {
-    let { directory } = splitRaw(path);
-    while (!directories.has(directory)) {
-      directories.add(directory);
-      if (directory !== '') directory = splitRaw(directory).directory;
-    }
-  }
-  return directories;
-}
 
 /** The attribute files of a tree that apply to the paths, with their content. */
 export async function attributeFilesFor(repo: Repo, tree: string, paths: ReadonlySet<RawPath>): Promise<Map<RawPath, Buffer>> {

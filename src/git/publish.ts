@@ -5,7 +5,7 @@ import { git, type GitResult, type Repo } from './git.ts';
 import { listRemoteBranches, integratedTip, noteIntegrated, trackingRef } from './fetch.ts';
 import { uploadLfsObjects } from './lfs.ts';
 import { readRef } from './ref-file.ts';
-import { isAncestor, setOwnRef } from './refs.ts';
+import { setOwnRef } from './refs.ts';
 import { explainRemoteFailure, runRemoteStep, type RemoteStepOptions } from './remote-step.ts';
 import type { PublishTarget } from './remotes.ts';
 
@@ -80,8 +80,7 @@ function refPart(host: string): string {
 
 /** Whether `tip`, which we may not even have, is part of `commit`'s history. */
 async function isIncluded(repo: Repo, tip: string, commit: string): Promise<boolean> {
-  const present = await git(repo, ['cat-file', '-e', tip], { expect: [0, 1, 128] });
-  return present.exitCode === 0 && isAncestor(repo, tip, commit);
+  return tip === commit || (await git(repo, ['merge-base', '--is-ancestor', tip, commit], { expect: [0, 1, 128] })).exitCode === 0;
 }
 
 /**

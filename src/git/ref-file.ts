@@ -1,13 +1,19 @@
 /** A ref's value read straight from the files of a git directory, without starting git. */
 import { readFile } from 'node:fs/promises';
+import { errnoOf } from '../errors.ts';
 import { resolveCommit } from './refs.ts';
 import type { Repo } from './git.ts';
 
+/** Where the branch `a/b` is, `a` is a directory. */
+const isNotThere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
+/** Refs of one work tree alone (git-worktree(1), REFS). */
+const isOfOneWorkTree = /^refs\/(worktree|bisect|rewritten)\//;
 const oidPattern = /^([0-9a-f]{64}|[0-9a-f]{40})$/;
 
-async function readOrEmpty(file: string): Promise<string> {
-  // latin1, since a ref's name is bytes, and 'not there' is a usual answer.
-  return readFile(file, 'latin1').catch(() => '');
+/** The content of a file; '' where there is none, undefined where it cannot be read. */
+async function readOrEmpty(file: string): Promise<string | undefined> {
+  // latin1, since a ref's name is bytes.
+  return readFile(file, 'latin1').catch((error: unknown) => (isNotThere.has(errnoOf(error) ?? '') ? '' : undefined));
 }
 
 /** The value of `ref` (bytes as latin1) in the text of a `packed-refs` file (gitrepository-layout(5)). */
@@ -23,18 +29,19 @@ function findPacked(packed: string, ref: string): string | undefined {
  * symbolic ref, an unreadable directory) and git has to be asked.
  */
 export async function peekRef(gitDirectory: string, ref: string): Promise<string | null | undefined> {
-  const loose = (await readOrEmpty(`${gitDirectory}/${ref}`)).trim();
-  if (oidPattern.test(loose)) return loose;
-  if (loose !== '') return undefined;
-  const packed = findPacked(await readOrEmpty(`${gitDirectory}/packed-refs`), Buffer.from(ref, 'utf8').toString('latin1'));
+  const loose = (await readOrEmpty(`${gitDirectory}/${ref}`))?.trim();
+  if (loose === undefined || loose !== '') return loose !== undefined && oidPattern.test(loose) ? loose : undefined;
+  const packedRefs = await readOrEmpty(`${gitDirectory}/packed-refs`);
+  if (packedRefs === undefined) return undefined;
+  const packed = findPacked(packedRefs, Buffer.from(ref, 'utf8').toString('latin1'));
   if (packed !== undefined) return oidPattern.test(packed) ? packed : undefined;
   // With reftable (git 2.45 and newer), HEAD is a stub that says so.
   const head = await readOrEmpty(`${gitDirectory}/HEAD`);
-  return head === '' || head.startsWith('ref: refs/heads/.invalid') ? undefined : null;
+  return head === undefined || head === '' || head.startsWith('ref: refs/heads/.invalid') ? undefined : null;
 }
 
 /** The commit of a full ref name in our repository, from its files where they say it. */
 export async function readRef(repo: Repo, ref: string): Promise<string | undefined> {
-  const value = await peekRef(repo.commonDir, ref);
+  const value = isOfOneWorkTree.test(ref) ? undefined : await peekRef(repo.commonDir, ref);
   return value === undefined ? resolveCommit(repo, ref) : (value ?? undefined);
 }

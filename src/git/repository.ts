@@ -6,6 +6,7 @@ import { silentLog, type Log } from '../log.ts';
 import { shellQuote } from '../core/shell-quote.ts';
 import { gitAnywhere, type Repo } from './git.ts';
 import { requireGit } from './git-version.ts';
+import { readRef } from './ref-file.ts';
 
 /**
  * Opens the work tree at `path`.
@@ -80,9 +81,9 @@ const operationFiles: readonly (readonly [string, OpenOperation])[] = [
 ];
 
 /** Where HEAD is, read from the files that git keeps (no process). */
-export async function readHead(repo: Repo, resolve: (name: string) => Promise<string | undefined>): Promise<HeadState> {
+export async function readHead(repo: Repo): Promise<HeadState> {
   const text = (await readFile(`${repo.gitDir}/HEAD`, 'utf8')).trim();
   const ref = text.startsWith('ref: ') ? text.slice(5) : undefined;
   const operation = operationFiles.find(([name]) => existsSync(`${repo.gitDir}/${name}`))?.[1];
-  return { ref, commit: ref === undefined ? text : await resolve(ref), operation };
+  return { ref, commit: ref === undefined ? text : await readRef(repo, ref), operation };
 }

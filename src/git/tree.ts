@@ -77,9 +77,13 @@ export async function treeWith(repo: Repo, tree: string, entries: ReadonlyMap<Ra
 
 /** Every file of a tree (or commit), by its path. */
 export async function listTree(repo: Repo, tree: string): Promise<Map<RawPath, Entry>> {
-  const { stdout } = await git(repo, ['ls-tree', '-r', '-z', '--full-tree', tree]);
+  return parseTree((await git(repo, ['ls-tree', '-r', '-z', '--full-tree', tree])).stdout);
+}
+
+/** Parses `git ls-tree -z` output of files. */
+export function parseTree(output: Buffer): Map<RawPath, Entry> {
   const found = new Map<RawPath, Entry>();
-  for (const line of splitNul(stdout)) {
+  for (const line of splitNul(output)) {
     const tab = line.indexOf('\t');
     const [mode = '', , oid = ''] = line.slice(0, tab).split(' ');
     found.set(line.slice(tab + 1) as RawPath, { mode: mode as FileMode, oid });

@@ -76,9 +76,11 @@ describe('PushObjects', () => {
     ['chain lines out of order', `${id('1')} HEAD\n${zeroId} refs/gidit/prev\n${id('c')} refs/gidit/project\n${seqLine}${signature}`],
     ['one chain line of three', `${id('1')} HEAD\n${id('c')} refs/gidit/project\n${signature}`],
     ['a ref behind the chain lines', `${body}${id('1')} refs/heads/z\n${signature}`],
+    ['a chain line of another name', body.replace('refs/gidit/seq', 'refs/!!dit/seq') + signature],
     ['the number 0', body.replace(seqLine, `${zeroId} refs/gidit/seq\n`) + signature],
     ['no predecessor but a later number', body.replace(seqLine, `${'2'.padStart(40, '0')} refs/gidit/seq\n`) + signature],
-    ['bytes that are no UTF-8 as a name', Buffer.concat([Buffer.from(`${id('1')} refs/heads/`), Buffer.from([0xff]), Buffer.from(`\n${chainLines}${signature}`)])],
+    ['a byte that is no UTF-8 in a name', Buffer.concat([Buffer.from(`${id('1')} refs/heads/`), Buffer.from([0xff]), Buffer.from(`\n${chainLines}${signature}`)])],
+    ['three bytes in a name that begin a character of four', Buffer.concat([Buffer.from(`${id('1')} refs/heads/`), Buffer.from([0xf0, 0x9f, 0x98]), Buffer.from(`\n${chainLines}${signature}`)])],
   ])('with %s are refused', (_, text) => expect(reasonOf(() => parsePushObject(Buffer.from(text)))).toBe('format'));
 
   test('above the limits are refused before they are read', () => {

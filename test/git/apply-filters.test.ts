@@ -27,12 +27,17 @@ describe('files that git converts', () => {
     expect(statusOf(fixture.root)).toBe('');
   });
 
-  test('attributes that come in with the files count for the new ones, the former ones for the old', async () => {
-    const fixture = await makeFixture({ '.gitattributes': '*.txt text eol=crlf\n', 'a.txt': 'one\n', 'd/b.txt': 'b\n' });
-    const to = fixture.incoming({ '.gitattributes': '*.txt text eol=lf\n', 'a.txt': 'ONE\n', 'd/.gitattributes': 'b.txt eol=crlf\n', 'd/b.txt': 'B\n' });
+  test.each([0, 150])('attributes that come in with the files count for the new ones, the former ones for the old; %s files more', async (more) => {
+    const others = Object.fromEntries(Array.from({ length: more }, (_, i) => [`other/${i}`, `${i}\n`]));
+    const fixture = await makeFixture({ '.gitattributes': '*.txt text eol=crlf\n', 'a.txt': 'one\n', 'd/b.txt': 'b\n', 'e/.gitattributes': 'c.txt eol=lf\n', 'e/f/c.txt': 'c\n' });
+    const to = fixture.incoming({ '.gitattributes': '*.txt text eol=lf\n', 'a.txt': 'ONE\n', 'd/.gitattributes': 'b.txt eol=crlf\n', 'd/b.txt': 'B\n', 'e/.gitattributes': 'c.txt eol=crlf\n', ...others });
+    const next = makeCommit(fixture.root, to, { 'e/f/c.txt': 'C\n' });
     expect(applied(await fixture.apply(to))).toMatchObject({ commit: to, unseen: [] });
     expect(read(fixture.root, 'a.txt')).toBe('ONE\n');
     expect(read(fixture.root, 'd/b.txt')).toBe('B\r\n');
+    expect(read(fixture.root, 'e/f/c.txt')).toBe('c\n');
+    expect(applied(await fixture.apply(next, { from: to }))).toMatchObject({ commit: next, unseen: [] });
+    expect(read(fixture.root, 'e/f/c.txt')).toBe('C\r\n');
     expect(statusOf(fixture.root)).toBe('');
   });
 
