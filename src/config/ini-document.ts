@@ -50,7 +50,7 @@ export function readIni(text: string): IniSection[] {
     // A byte order mark counts as a space, so that columns stay what they are.
     const content = raw.replace(/\r+$/, '').replace(/^\ufeff/, ' ');
     const line = index + 1;
-    if (/^[ \t]*(?:[#;]|$)/.test(content)) continue;
+    if (content.trim() === '' || /^[ \t]*[#;]/.test(content)) continue;
     if (/^[ \t]*\[/.test(content)) {
       found.push(openSection(content.trim(), line));
     } else {

@@ -134,6 +134,8 @@ const pathPart = fc.string({ unit: fc.oneof(fc.constantFrom(..."ab \t\"'\\,#;=[]
 const somePaths = fc.uniqueArray(pathPart, { minLength: 1, maxLength: 6 }).map((parts) => parts.map((part) => `/${part}`));
 
 describe('any text', () => {
+  test.each(['\r\t', '\r\r', ' \v\f', '\u00a0'])('%j is a blank line', (text) => expect(parse(text).problems).toEqual([]));
+
   test('lists of paths come back as they were written, in every layout', () => {
     fc.assert(fc.property(somePaths, fc.constantFrom(' ', ', ', ',', '\n  ', ',\n\t', '\nwork_dir[] = ', '\r\n  '), (paths, separator) => {
       // A replacement character is what bytes that are no text look like.
