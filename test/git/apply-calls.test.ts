@@ -6,7 +6,7 @@ import { defaultRepoConfig } from '../../src/config/config.ts';
 import { silentLog } from '../../src/log.ts';
 import { describeWith } from '../helpers/requires.ts';
 import { sh, write } from '../helpers/repos.ts';
-import { applied, filesOnDisk, historyOf, leftovers, makeFixture, openFixture } from './apply-fixture.ts';
+import { applied, everyKind, filesOnDisk, historyOf, leftovers, makeFixture, openFixture } from './apply-fixture.ts';
 import { ageLocks, callsTimeoutMs, chooseCalls, copyOf, makeKiller, nameOf, type Call, type Killer, type Victims } from './kill-at-call.ts';
 
 /** What the agent does first of all with a repository. */
@@ -29,28 +29,13 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
   beforeAll(async () => {
     killer = makeKiller();
     const fixture = await makeFixture({
-      'edit.md': 'one\ntwo\nthree\nfour\nfive\n',
-      'gone.txt': 'to be removed\n',
-      'old/name.txt': 'moves\n',
-      swap: 'a file\n',
-      'dir/a': 'in a folder\n',
-      'run.sh': 'echo\n',
-      link: { mode: '120000', content: 'edit.md' },
+      ...everyKind.before,
       'private.txt': 'one\n',
       'same.txt': 'never touched\n',
     });
     ({ root: origin, from } = fixture);
     to = fixture.incoming({
-      'edit.md': 'one\ntwo\nthree\nfour\nFIVE\n',
-      'gone.txt': null,
-      'old/name.txt': null,
-      'new/name.txt': 'moves\n',
-      swap: null,
-      'swap/inner': 'a folder now\n',
-      'dir/a': null,
-      dir: 'a file now\n',
-      'run.sh': { mode: '100755', content: 'echo\n' },
-      link: { mode: '120000', content: 'run.sh' },
+      ...everyKind.incoming,
       'private.txt': 'two\n',
       'big.bin': Buffer.alloc(200_000, 'big'),
     });

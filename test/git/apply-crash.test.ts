@@ -7,7 +7,7 @@ import { openPrivateIndex } from '../../src/git/private-index.ts';
 import { openRepo } from '../../src/git/repository.ts';
 import { read, sh, write } from '../helpers/repos.ts';
 import { bundleChild, copyOf } from './kill-at-call.ts';
-import { filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, statusOf } from './apply-fixture.ts';
+import { everyKind, filesOfCommit, filesOnDisk, historyOf, leftovers, makeCommit, makeFixture, statusOf } from './apply-fixture.ts';
 
 let child = '';
 beforeAll(() => {
@@ -53,30 +53,15 @@ describe('an update that is killed', () => {
 
   beforeAll(async () => {
     const fixture = await makeFixture({
-      'edit.md': 'one\ntwo\nthree\nfour\nfive\n',
-      'gone.txt': 'to be removed\n',
-      'old/name.txt': 'moves\n',
-      swap: 'a file\n',
-      'dir/a': 'in a folder\n',
+      ...everyKind.before,
       'dir/b': 'in a folder too\n',
-      'run.sh': 'echo\n',
-      link: { mode: '120000', content: 'edit.md' },
       'kept.txt': 'kept\n',
       'same.txt': 'never touched\n',
     });
     ({ root: origin, from } = fixture);
     to = fixture.incoming({
-      'edit.md': 'one\ntwo\nthree\nfour\nFIVE\n',
-      'gone.txt': null,
-      'old/name.txt': null,
-      'new/name.txt': 'moves\n',
-      swap: null,
-      'swap/inner': 'a folder now\n',
-      'dir/a': null,
+      ...everyKind.incoming,
       'dir/b': null,
-      dir: 'a file now\n',
-      'run.sh': { mode: '100755', content: 'echo\n' },
-      link: { mode: '120000', content: 'run.sh' },
       'deep/new.txt': 'new\n',
       'kept.txt': 'theirs\n',
     });

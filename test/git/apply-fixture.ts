@@ -66,6 +66,31 @@ export function filesOnDisk(root: string): Record<string, string> {
   return files;
 }
 
+/** A change of each kind: content, removal, move, a file that becomes a folder and the other way round, mode, link. */
+export const everyKind = {
+  before: {
+    'edit.md': 'one\ntwo\nthree\nfour\nfive\n',
+    'gone.txt': 'to be removed\n',
+    'old/name.txt': 'moves\n',
+    swap: 'a file\n',
+    'dir/a': 'in a folder\n',
+    'run.sh': 'echo\n',
+    link: { mode: '120000', content: 'edit.md' },
+  },
+  incoming: {
+    'edit.md': 'one\ntwo\nthree\nfour\nFIVE\n',
+    'gone.txt': null,
+    'old/name.txt': null,
+    'new/name.txt': 'moves\n',
+    swap: null,
+    'swap/inner': 'a folder now\n',
+    'dir/a': null,
+    dir: 'a file now\n',
+    'run.sh': { mode: '100755', content: 'echo\n' },
+    link: { mode: '120000', content: 'run.sh' },
+  },
+} satisfies Record<string, Record<string, FileSpec | null>>;
+
 export interface Fixture {
   root: string;
   repo: Repo;
