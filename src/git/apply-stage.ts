@@ -76,7 +76,9 @@ async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wan
 
 /** Whether the files are written from an index of their own: of few, git reads and writes an index of all paths for much longer. */
 function isFew(repo: Repo, files: readonly Wanted[]): boolean {
-  return files.length <= mostInOwnIndex && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
+  // Directories too are limited, since their names become words of a command.
+  const isShort = files.length <= mostInOwnIndex && directoriesAbove(files.map(({ path }) => path)).size <= mostInOwnIndex;
+  return isShort && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
 }
 
 /** Makes an index of the wanted files, and of the attributes that count for them. */

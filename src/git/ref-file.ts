@@ -10,11 +10,13 @@ const isNotThere: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR'])
 const isOfOneWorkTree = /^refs\/(worktree|bisect|rewritten)\//;
 const oidPattern = /^([0-9a-f]{64}|[0-9a-f]{40})$/;
 
-/** The content of a file; '' where there is none, undefined where it cannot be read. */
-async function readOrEmpty(file: string): Promise<string | undefined> {
+/** The content of a file; `null` where there is none, undefined where it cannot be read. */
+async function readIfThere(file: string): Promise<string | null | undefined> {
   // latin1, since a ref's name is bytes.
-  return readFile(file, 'latin1').catch((error: unknown) => (isNotThere.has(errnoOf(error) ?? '') ? '' : undefined));
+  return readFile(file, 'latin1').catch((error: unknown) => (isNotThere.has(errnoOf(error) ?? '') ? null : undefined));
 }
+
+const oidOrUndefined = (text: string | undefined): string | undefined => (text !== undefined && oidPattern.test(text) ? text : undefined);
 
 /** The value of `ref` (bytes as latin1) in the text of a `packed-refs` file (gitrepository-layout(5)). */
 function findPacked(packed: string, ref: string): string | undefined {
@@ -29,15 +31,16 @@ function findPacked(packed: string, ref: string): string | undefined {
  * symbolic ref, an unreadable directory) and git has to be asked.
  */
 export async function peekRef(gitDirectory: string, ref: string): Promise<string | null | undefined> {
-  const loose = (await readOrEmpty(`${gitDirectory}/${ref}`))?.trim();
-  if (loose === undefined || loose !== '') return loose !== undefined && oidPattern.test(loose) ? loose : undefined;
-  const packedRefs = await readOrEmpty(`${gitDirectory}/packed-refs`);
+  const loose = await readIfThere(`${gitDirectory}/${ref}`);
+  // One that a power cut has left empty is there all the same: a packed value would be an old one.
+  if (loose !== null) return oidOrUndefined(loose?.trim());
+  const packedRefs = await readIfThere(`${gitDirectory}/packed-refs`);
   if (packedRefs === undefined) return undefined;
-  const packed = findPacked(packedRefs, Buffer.from(ref, 'utf8').toString('latin1'));
-  if (packed !== undefined) return oidPattern.test(packed) ? packed : undefined;
+  const packed = findPacked(packedRefs ?? '', Buffer.from(ref, 'utf8').toString('latin1'));
+  if (packed !== undefined) return oidOrUndefined(packed);
   // With reftable (git 2.45 and newer), HEAD is a stub that says so.
-  const head = await readOrEmpty(`${gitDirectory}/HEAD`);
-  return head === undefined || head === '' || head.startsWith('ref: refs/heads/.invalid') ? undefined : null;
+  const head = await readIfThere(`${gitDirectory}/HEAD`);
+  return typeof head !== 'string' || head.startsWith('ref: refs/heads/.invalid') ? undefined : null;
 }
 
 /** The commit of a full ref name in our repository, from its files where they say it. */
