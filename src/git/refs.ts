@@ -22,9 +22,13 @@ export async function resolveCommit(repo: Repo, name: string): Promise<string | 
  * @throws GitsyncError `rejected` when someone else moved it.
  */
 export async function updateRef(repo: Repo, ref: string, value: string, expected: string | null, why: string): Promise<void> {
-  const result = await git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value, expected ?? zeroOid(repo)], { expect: [0, 1, 128] });
-  if (result.exitCode === 0) return;
+  const attempt = git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value, expected ?? zeroOid(repo)], { expect: [0, 1, 128] });
+  const result = await attempt.catch((error: unknown) => error as Error);
+  if (!(result instanceof Error) && result.exitCode === 0) return;
   const now = await resolveCommit(repo, ref);
+  // One that was killed had perhaps moved it before.
+  if (now === value) return;
+  if (result instanceof Error) throw result;
   if (now !== (expected ?? undefined)) throw new GitsyncError('rejected', `${ref} was moved by someone else.`);
   throw new GitsyncError(/lock/i.test(result.stderr) ? 'locked' : 'failed', `${ref} could not be moved: ${result.stderr.trim()}`);
 }
