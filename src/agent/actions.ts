@@ -18,7 +18,7 @@ import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
 import { talkToContainer } from './container-actions.ts';
 import { forgetMovedRemotes } from './remote-urls.ts';
-import { failureOf, refreshTargets, type RepoSession, type TargetsOfBranch } from './repo-session.ts';
+import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 import { isCheckedOutElsewhere, moveSideBranch } from './side-branch.ts';
 import { findTargets, readSides, setupOf, type LoopTarget } from './targets.ts';
 
@@ -70,7 +70,8 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   // A work tree between two commits must not be taken for the person's doing.
   if (await hasOpenUpdate(repo)) await recoverApply(repo, session.index, config.conflict, { host: session.host, sign: config.sign });
   const inode = rootInode(repo);
-  const targetsAhead = readTargetsAhead(session);
+  // While files are looked at, since what a person sees afterwards waits for it. What goes wrong is told when it is read again.
+  const targetsAhead = session.branch === undefined ? undefined : findTargets(repo, config, session.branch).catch(() => undefined);
   const report = await session.capturer.capture({
     scan: action.scan,
     overdue: action.overdue,
@@ -96,19 +97,13 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   }
   const events: Event[] = [];
   const branch = head.ref?.replace(/^refs\/heads\//, '');
-  const isOther = await refreshTargets(session, branch, await targetsAhead);
+  const isOther = await refreshTargets(session, branch, branch === session.branch ? await targetsAhead : undefined);
   const targets = [...session.targets.values()];
   if (isOther) events.push({ type: 'targets', remotes: await Promise.all(targets.map((target) => setupOf(repo, config, target, session.own, session.mode))) });
   if (targets.some(({ side }) => side !== undefined)) events.push({ type: 'sides', tips: await readSides(repo, targets) });
   const local = outcome.kind === 'committed' ? outcome.commit : (head.commit ?? null);
   events.push({ type: 'captured', local, standsStill: outcome.kind === 'snapshot', waiting: report.waiting, complete: report.complete, leftovers: hasLeftovers(session), failed: report.failed.length > 0 });
   return events;
-}
-
-/** Where the branch goes that was checked out last: read while files are looked at, since what a person sees afterwards waits for it. */
-async function readTargetsAhead({ repo, config, branch }: RepoSession): Promise<TargetsOfBranch | undefined> {
-  // What goes wrong is told by whoever asks again.
-  return branch === undefined ? undefined : { branch, targets: await findTargets(repo, config, branch).catch(() => undefined) };
 }
 
 /** A branch that a person has rewritten by hand no longer leads to what it held. */

@@ -125,15 +125,9 @@ async function checkObjects(repo: Repo): Promise<void> {
   throw new GitsyncError('corrupt', `The last commit of ${repo.workTree} cannot be read: ${result.stderr.trim().split('\n')[0] ?? ''}`, { hint: `gitsync doctor --fix ${repo.workTree}` });
 }
 
-/** Where a branch goes, as far as that could be read. */
-export interface TargetsOfBranch {
-  branch: string;
-  targets: LoopTarget[] | undefined;
-}
-
-/** Looks again where the branches go (`known`: unless that was just read); says whether anything changed. */
-export async function refreshTargets(session: RepoSession, branch: string | undefined, known?: TargetsOfBranch): Promise<boolean> {
-  const targets = (known?.branch === branch ? known?.targets : undefined) ?? (await findTargets(session.repo, session.config, branch));
+/** Notes where the branches go (`known`: as was just read); says whether anything changed. */
+export async function refreshTargets(session: RepoSession, branch: string | undefined, known?: LoopTarget[]): Promise<boolean> {
+  const targets = known ?? (await findTargets(session.repo, session.config, branch));
   const keyOf = (list: Iterable<LoopTarget>): string => JSON.stringify([...list].map((target) => [target.key, target.branch, target.side]));
   const changed = session.branch !== branch || keyOf(session.targets.values()) !== keyOf(targets);
   session.branch = branch;

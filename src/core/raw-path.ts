@@ -48,19 +48,6 @@ export function joinRaw(directory: RawPath, name: string): RawPath {
   return (directory === '' ? name : `${directory}/${name}`) as RawPath;
 }
 
-/** The directories above some paths, each once; '' is the root. */
-export function directoriesAbove(paths: Iterable<RawPath>): Set<RawPath> {
-  const directories = new Set<RawPath>();
-  for (const path of paths) {
-    let { directory } = splitRaw(path);
-    while (!directories.has(directory)) {
-      directories.add(directory);
-      if (directory !== '') directory = splitRaw(directory).directory;
-    }
-  }
-  return directories;
-}
-
 /** Splits NUL-terminated output of git into its fields. */
 export function splitNul(bytes: Buffer): RawPath[] {
   if (bytes.length === 0) return [];

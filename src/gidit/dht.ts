@@ -39,7 +39,7 @@ const kadProtocol = '/gidit/kad/1.0.0';
 const serviceTag = '_gidit._udp.local';
 const maxConnections = 150;
 /** A silent connection is asked for by the kernel after so long, ten times in ten seconds: a cable that was pulled costs us no work. */
-const socket = { keepAlive: true, keepAliveInitialDelay: 20_000 };
+const socketOptions = { keepAlive: true, keepAliveInitialDelay: 20_000 };
 /** The kernel of a process that hangs answers all the same, and does not ask while something is under way. */
 const pingMs = 60_000;
 /** Connections of one pair of nodes that begin within this time belong to one meeting. */
@@ -66,7 +66,7 @@ async function startNode(options: DhtOptions, connectionGater: ConnectionGater, 
       privateKey: await generateKeyPairFromSeed('Ed25519', options.seed),
       nodeInfo: { name: 'gidit', userAgent: 'gidit' },
       addresses: { listen: [...options.listen] },
-      transports: [tcp({ dialOpts: socket, listenOpts: socket })],
+      transports: [tcp({ dialOpts: socketOptions, listenOpts: socketOptions })],
       connectionEncrypters: [noise()],
       // Its own pings end nothing, whatever comes back.
       streamMuxers: [yamux({ enableKeepAlive: false })],

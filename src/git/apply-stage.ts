@@ -4,10 +4,11 @@
  */
 import { existsSync } from 'node:fs';
 import { open, readdir, rm, statfs } from 'node:fs/promises';
-import { absoluteOf, directoriesAbove, isUtf8, joinNul, joinRaw, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
+import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
+import { attributeFilesAbove } from './attribute-files.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
 import { copyIndex } from './index-lock.ts';
@@ -52,8 +53,9 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   await rm(`${ownIndex}.lock`, { force: true });
   const room = checkFreeSpace(repo, directory, files);
   room.catch(() => undefined); // answered below, when nothing else is under way
-  const isSmall = isFew(repo, files);
-  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isSmall ? fillIndex(repo, ownIndex, to, files) : copyIndex(indexFile, ownIndex)]);
+  const attributeFiles = attributeFilesAbove(files.map(({ path }) => path));
+  const isSmall = isFew(repo, files, attributeFiles);
+  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isSmall ? fillIndex(repo, ownIndex, to, files, attributeFiles) : copyIndex(indexFile, ownIndex)]);
   await room;
   await (isSmall ? checkOutEach(repo, shadow, files.map(({ path }) => path), staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
   await rm(ownIndex, { force: true });
@@ -75,16 +77,14 @@ async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wan
 }
 
 /** Whether the files are written from an index of their own: of few, git reads and writes an index of all paths for much longer. */
-function isFew(repo: Repo, files: readonly Wanted[]): boolean {
+function isFew(repo: Repo, files: readonly Wanted[], attributeFiles: readonly RawPath[]): boolean {
   // Directories too are limited, since their names become words of a command.
-  const isShort = files.length <= mostInOwnIndex && directoriesAbove(files.map(({ path }) => path)).size <= mostInOwnIndex;
-  return isShort && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
+  return Math.max(files.length, attributeFiles.length) <= mostInOwnIndex && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
 }
 
 /** Makes an index of the wanted files, and of the attributes that count for them. */
-async function fillIndex(repo: Repo, indexFile: string, to: string, files: readonly Wanted[]): Promise<void> {
-  const attributeFiles = [...directoriesAbove(files.map(({ path }) => path))].map((directory) => rawToText(joinRaw(directory, '.gitattributes')));
-  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', to, '--', ...attributeFiles], { env: { GIT_LITERAL_PATHSPECS: '1' } });
+async function fillIndex(repo: Repo, indexFile: string, to: string, files: readonly Wanted[], attributeFiles: readonly RawPath[]): Promise<void> {
+  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', to, '--', ...attributeFiles.map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
   const entries = new Map([...parseTree(stdout), ...files.map(({ path, entry }) => [path, entry] as const)]);
   await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(entries, repo.oidLength) });
 }

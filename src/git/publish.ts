@@ -5,7 +5,7 @@ import { git, type GitResult, type Repo } from './git.ts';
 import { listRemoteBranches, integratedTip, noteIntegrated, trackingRef } from './fetch.ts';
 import { uploadLfsObjects } from './lfs.ts';
 import { readRef } from './ref-file.ts';
-import { setOwnRef } from './refs.ts';
+import { isAncestor, setOwnRef } from './refs.ts';
 import { explainRemoteFailure, runRemoteStep, type RemoteStepOptions } from './remote-step.ts';
 import type { PublishTarget } from './remotes.ts';
 
@@ -67,7 +67,7 @@ export async function publishFallback(
   for (let number = 2; ; number++) {
     const name = `${first}-${number}`;
     const tip = there.get(name);
-    if (tip !== undefined && !(await isIncluded(repo, tip, commit))) continue;
+    if (tip !== undefined && !(await isAncestor(repo, tip, commit, { mayBeMissing: true }))) continue;
     return { ...(await push(repo, { remote, branch: name }, commit, options)), branch: name };
   }
 }
@@ -78,11 +78,6 @@ function refPart(host: string): string {
   return safe === '' ? 'host' : safe;
 }
 
-/** Whether `tip`, which we may not even have, is part of `commit`'s history. */
-async function isIncluded(repo: Repo, tip: string, commit: string): Promise<boolean> {
-  return tip === commit || (await git(repo, ['merge-base', '--is-ancestor', tip, commit], { expect: [0, 1, 128] })).exitCode === 0;
-}
-
 /**
  * The branch must still be where we integrated it: a branch that was deleted
  * meanwhile is not made again in silence. Never a forced update, since what is
@@ -90,7 +85,7 @@ async function isIncluded(repo: Repo, tip: string, commit: string): Promise<bool
  */
 async function leaseOf(repo: Repo, target: PublishTarget, commit: string): Promise<string[]> {
   const expected = await integratedTip(repo, target);
-  if (expected === undefined || !(await isIncluded(repo, expected, commit))) return [];
+  if (expected === undefined || !(await isAncestor(repo, expected, commit, { mayBeMissing: true }))) return [];
   return [`--force-with-lease=refs/heads/${target.branch}:${expected}`];
 }
 

@@ -58,8 +58,8 @@ export async function listRefs(repo: Repo, prefix: string): Promise<RefLine[]> {
     .map((line) => ({ oid: line.slice(0, line.indexOf(' ')), ref: line.slice(line.indexOf(' ') + 1) }));
 }
 
-/** Whether every commit of `ancestor` is in `descendant`. */
-export async function isAncestor(repo: Repo, ancestor: string, descendant: string): Promise<boolean> {
+/** Whether every commit of `ancestor` is in `descendant`; not so for one that we do not have, where that may be (`mayBeMissing`). */
+export async function isAncestor(repo: Repo, ancestor: string, descendant: string, { mayBeMissing = false } = {}): Promise<boolean> {
   if (ancestor === descendant) return true;
-  return (await git(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { expect: [0, 1] })).exitCode === 0;
+  return (await git(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { expect: mayBeMissing ? [0, 1, 128] : [0, 1] })).exitCode === 0;
 }

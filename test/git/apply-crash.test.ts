@@ -62,7 +62,6 @@ describe('an update that is killed', () => {
     to = fixture.incoming({
       ...everyKind.incoming,
       'dir/b': null,
-      'deep/new.txt': 'new\n',
       'kept.txt': 'theirs\n',
     });
     for (let killAt = 1; ; killAt += 1) {

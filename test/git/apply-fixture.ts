@@ -66,7 +66,7 @@ export function filesOnDisk(root: string): Record<string, string> {
   return files;
 }
 
-/** A change of each kind: content, removal, move, a file that becomes a folder and the other way round, mode, link. */
+/** A change of each kind: content, removal, move, a file that becomes a folder and the other way round, mode, link, a new one in a new folder. */
 export const everyKind = {
   before: {
     'edit.md': 'one\ntwo\nthree\nfour\nfive\n',
@@ -88,6 +88,7 @@ export const everyKind = {
     dir: 'a file now\n',
     'run.sh': { mode: '100755', content: 'echo\n' },
     link: { mode: '120000', content: 'run.sh' },
+    'deep/new.txt': 'new\n',
   },
 } satisfies Record<string, Record<string, FileSpec | null>>;
 

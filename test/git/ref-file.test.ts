@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { peekRef, readRef } from '../../src/git/ref-file.ts';
 import { openRepo } from '../../src/git/repository.ts';
-import { tempRepo, sh, tempDir } from '../helpers/repos.ts';
+import { sh, tempDir, tempRepo } from '../helpers/repos.ts';
 
 describe('a ref, read from its files', () => {
   let root = '';
