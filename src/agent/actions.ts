@@ -28,6 +28,8 @@ const raceRetryMs = 250;
 /** Carries out one action. Never throws: trouble becomes an event. */
 export async function performAction(session: RepoSession, action: Action, signal: AbortSignal): Promise<Event[]> {
   try {
+    // What goes on in the work tree waits for the indexes; what goes on with a remote does not.
+    if (action.type !== 'fetch' && action.type !== 'publish') await session.index.ready();
     switch (action.type) {
       case 'capture':
         return await performCapture(session, action);

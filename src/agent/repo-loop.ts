@@ -134,7 +134,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       if (events.some(({ type }) => type === 'targets')) await triggers?.retarget();
       const kind = session?.lastError?.kind;
       const isLocked = kind === 'locked' || events.some((event) => event.type === 'remote-failed' && event.failure.kind === 'locked');
-      if (isLocked && session !== undefined) await clearStaleLocks(session.repo).catch((error: unknown) => log.debug('Locks cannot be looked at', { error: String(error) }));
+      if (isLocked && session !== undefined) await session.index.ready().then(() => clearStaleLocks((session as RepoSession).repo)).catch((error: unknown) => log.debug('Locks cannot be looked at', { error: String(error) }));
       // A directory that went away, or damage: opening it again finds out, and repairs.
       if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await shut();
     } finally {
@@ -250,6 +250,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       let finish: () => void = () => undefined;
       running = new Promise((resolve) => (finish = resolve));
       try {
+        await held.index.ready();
         return await work(held);
       } finally {
         running = undefined;

@@ -48,6 +48,19 @@ export function joinRaw(directory: RawPath, name: string): RawPath {
   return (directory === '' ? name : `${directory}/${name}`) as RawPath;
 }
 
+/** Every directory above the paths, the root ('') among them, each once. */
+export function directoriesAbove(paths: Iterable<RawPath>): RawPath[] {
+  const directories = new Set<RawPath>();
+  for (const path of paths) {
+    let { directory } = splitRaw(path);
+    while (!directories.has(directory)) {
+      directories.add(directory);
+      if (directory !== '') directory = splitRaw(directory).directory;
+    }
+  }
+  return [...directories];
+}
+
 /** Splits NUL-terminated output of git into its fields. */
 export function splitNul(bytes: Buffer): RawPath[] {
   if (bytes.length === 0) return [];

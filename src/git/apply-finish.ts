@@ -37,7 +37,7 @@ export async function settleIndexes(update: Update, lock: IndexLock): Promise<vo
   await index.moveTo(journal.to, [...last].filter(([, entry]) => entry !== null).map(([path]) => path));
   await keepFlags(update);
   await passStep(update, 'private index moved');
-  await index.settle(journal.to, await lock.replaceWith(index.file));
+  await index.settle(journal.to, lock);
   await passStep(update, 'index replaced');
   await closeUpdateDir(directory);
   await passStep(update, 'journal closed');

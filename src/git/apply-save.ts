@@ -11,7 +11,8 @@ import { commitTree } from './commit.ts';
 import type { Repo } from './git.ts';
 import { integrate } from './integrate.ts';
 import { keepLate, keepRescue } from './late-refs.ts';
-import { treeWith, type Entry } from './tree.ts';
+import { treeWith } from './tree-with.ts';
+import type { Entry } from './tree.ts';
 
 /** Writes the commit of a set of edits on top of `parent`. */
 export async function commitEdits(repo: Repo, ref: string, parent: string, edits: ReadonlyMap<RawPath, Entry>, added: (path: RawPath) => boolean, options: UpdateOptions): Promise<string> {

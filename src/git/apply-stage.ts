@@ -8,12 +8,12 @@ import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
-import { attributeFilesAbove } from './attribute-files.ts';
+import { areFew, fillFewIndex } from './few-index.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
 import { copyIndex } from './index-lock.ts';
 import { gitInShadow, makeShadowTree, type ShadowTree } from './shadow-tree.ts';
-import { indexInfo, parseTree, type Entry } from './tree.ts';
+import type { Entry } from './tree.ts';
 
 /** A file to stage. */
 export interface Wanted {
@@ -33,8 +33,6 @@ export interface Staged {
 /** Room that must stay free beside the new files: for directories, objects and the index. */
 const reserveBytes = 1024 * 1024;
 const syncsAtOnce = 16;
-/** More files are left to one checkout from an index of all paths, which lets filters and partial clones fetch in one go. */
-const mostInOwnIndex = 100;
 /** Errors that concern more than one path: nothing is moved then. */
 const fatalKinds: ReadonlySet<ErrorKind> = new Set<ErrorKind>(['no-space', 'read-only', 'corrupt', 'locked', 'timeout', 'interrupted']);
 
@@ -53,11 +51,13 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   await rm(`${ownIndex}.lock`, { force: true });
   const room = checkFreeSpace(repo, directory, files);
   room.catch(() => undefined); // answered below, when nothing else is under way
-  const attributeFiles = attributeFilesAbove(files.map(({ path }) => path));
-  const isSmall = isFew(repo, files, attributeFiles);
-  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isSmall ? fillIndex(repo, ownIndex, to, files, attributeFiles) : copyIndex(indexFile, ownIndex)]);
+  const paths = files.map(({ path }) => path);
+  // More files are left to one checkout from an index of all paths, which lets filters and partial clones fetch in one go.
+  const isFew = areFew(repo, paths);
+  const entries = new Map(files.map(({ path, entry }) => [path, entry]));
+  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isFew ? fillFewIndex(repo, ownIndex, to, entries) : copyIndex(indexFile, ownIndex)]);
   await room;
-  await (isSmall ? checkOutEach(repo, shadow, files.map(({ path }) => path), staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
+  await (isFew ? checkOutEach(repo, shadow, paths, staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
   await rm(ownIndex, { force: true });
   refuseTwins(files, staged);
   await flush(root);
@@ -74,19 +74,6 @@ async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wan
   throw new GitsyncError('no-space', `The incoming files do not fit on the disk: ${megabytes(neededBytes)} needed, ${megabytes(bavail * bsize)} free.`, {
     hint: 'free some space; gitsync goes on by itself',
   });
-}
-
-/** Whether the files are written from an index of their own: of few, git reads and writes an index of all paths for much longer. */
-function isFew(repo: Repo, files: readonly Wanted[], attributeFiles: readonly RawPath[]): boolean {
-  // Directories too are limited, since their names become words of a command.
-  return Math.max(files.length, attributeFiles.length) <= mostInOwnIndex && files.every(({ path }) => isUtf8(path)) && !existsSync(`${repo.gitDir}/info/sparse-checkout`);
-}
-
-/** Makes an index of the wanted files, and of the attributes that count for them. */
-async function fillIndex(repo: Repo, indexFile: string, to: string, files: readonly Wanted[], attributeFiles: readonly RawPath[]): Promise<void> {
-  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', to, '--', ...attributeFiles.map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
-  const entries = new Map([...parseTree(stdout), ...files.map(({ path, entry }) => [path, entry] as const)]);
-  await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(entries, repo.oidLength) });
 }
 
 async function checkOutAll(repo: Repo, shadow: ShadowTree, from: string, to: string, files: readonly Wanted[], staged: Staged): Promise<void> {

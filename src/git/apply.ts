@@ -58,6 +58,7 @@ export type ApplyOutcome =
  *   then, unless `hasOpenUpdate`: the next call (or `recoverApply`) goes on.
  */
 export async function applyCommit(repo: Repo, index: PrivateIndex, request: ApplyRequest): Promise<ApplyOutcome> {
+  await index.ready();
   if (await hasOpenUpdate(repo)) {
     await recoverApply(repo, index, request.rules, request);
     return { kind: 'moved' };

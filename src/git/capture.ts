@@ -6,16 +6,18 @@ import { commitMessage, type MessageInput } from '../core/commit-message.ts';
 import { judge, type Held, type SafetyLimits } from '../core/safety.ts';
 import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
 import { toGitsyncError } from '../errors.ts';
+import { withStaging, type Staging } from './capture-staging.ts';
 import { commitTree, runCommitHooks, runPostCommitHook } from './commit.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { lockIndex } from './index-lock.ts';
 import type { PrivateIndex } from './private-index.ts';
 import { resolveCommit, updateRef } from './refs.ts';
 import { readHead, type HeadState, type OpenOperation } from './repository.ts';
-import { scanWorkTree, type Finding, type Scan } from './scan.ts';
+import { scanWorkTree, type Finding } from './scan.ts';
 import { holdSecretContent } from './secret-scan.ts';
 import { saveSnapshot } from './snapshot.ts';
 import { hashingDeadlineMs, takeFiles, type Taken } from './take-files.ts';
+import { listIndex, withoutIndex } from './tree.ts';
 
 export interface CaptureRequest {
   /** Files and directories that may have changed, or everything. */
@@ -88,10 +90,13 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       // A fresh private index knows nothing of what was found before.
       const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
       const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan, request.allowed);
-      const { taken, held, waiting, failed } = await take(repo, index, request, scan);
+      const findings = scan.findings.filter(({ path }) => !request.keep.has(path));
+      const { outcome, held, waiting, failed } = await withStaging(repo, index, off === undefined ? head.commit : undefined, findings, async (staging) => {
+        const { taken, ...rest } = await take(repo, index, staging, request, findings, scan.readProblem !== undefined);
+        return { outcome: await keep(repo, index, staging, request, head, off, taken), ...rest };
+      });
       const aside = scan.findings.filter(({ path, kind, sizeBytes }) => request.keep.has(path) && kind !== 'delete' && sizeBytes <= request.limits.maxFileSizeBytes).map(({ path }) => path);
       if (complete) scannedGeneration = index.generation;
-      const outcome = await keep(repo, index, request, head, off, taken);
       if (outcome.kind === 'snapshot') index.forget();
       const landed = outcome.kind === 'committed' ? await whereLanded(repo, head, outcome.commit) : head;
       return { outcome, head: landed, held, aside, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
@@ -110,8 +115,7 @@ interface TakenAndHeld extends Taken {
   held: Held[];
 }
 
-async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, scan: Scan): Promise<TakenAndHeld> {
-  const findings = scan.findings.filter(({ path }) => !request.keep.has(path));
+async function take(repo: Repo, index: PrivateIndex, staging: Staging, request: CaptureRequest, findings: readonly Finding[], readFailed: boolean): Promise<TakenAndHeld> {
   if (findings.length === 0) return { taken: [], waiting: [], failed: [], held: [] };
   const byPath = new Map(findings.map((finding) => [finding.path, finding]));
   const findingsOf = (candidates: readonly { path: RawPath }[]): Finding[] => candidates.flatMap(({ path }) => byPath.get(path) ?? []);
@@ -119,7 +123,7 @@ async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, sc
     limits: request.limits,
     trackedCount: await countTracked(repo, index, findings),
     rootChanged: request.rootChanged,
-    readFailed: scan.readProblem !== undefined,
+    readFailed,
     allowed: request.allowed,
     heldForBatch: request.heldForBatch,
     checkSecrets: request.checkSecrets,
@@ -132,15 +136,15 @@ async function take(repo: Repo, index: PrivateIndex, request: CaptureRequest, sc
   }));
   const first = judge(candidates, context);
   const secret = request.checkSecrets ? await holdSecretContent(repo, findingsOf(first.go), request.allowed) : { go: findingsOf(first.go), held: [] };
-  const result = await takeFiles(repo, index.file, secret.go, request.overdue);
+  const result = await takeFiles(repo, staging.indexFile, secret.go, request.overdue);
   let held = [...first.held, ...secret.held];
 
   if (held.some(({ reason }) => reason === 'mass-deletion') && result.taken.some(({ kind }) => kind === 'add')) {
     // Perhaps they only moved: now that the new files are hashed, that can be told.
-    const oids = await indexedOids(repo, index);
-    const again = judge(candidates.map((candidate) => ({ ...candidate, ...(candidate.kind === 'delete' ? {} : { newOid: oids.get(candidate.path) ?? '' }) })), context);
+    const entries = await listIndex(repo, staging.indexFile);
+    const again = judge(candidates.map((candidate) => ({ ...candidate, ...(candidate.kind === 'delete' ? {} : { newOid: entries.get(candidate.path)?.oid ?? '' }) })), context);
     const moved = again.go.filter(({ path }) => held.some((entry) => entry.path === path && entry.reason === 'mass-deletion'));
-    const late = await takeFiles(repo, index.file, findingsOf(moved), request.overdue);
+    const late = await takeFiles(repo, staging.indexFile, findingsOf(moved), request.overdue);
     held = held.filter(({ path }) => !moved.some((candidate) => candidate.path === path));
     return { taken: [...result.taken, ...late.taken], waiting: [...result.waiting, ...late.waiting], failed: [...result.failed, ...late.failed], held };
   }
@@ -186,34 +190,32 @@ async function countTracked(repo: Repo, index: PrivateIndex, findings: readonly 
   return (await git(repo, ['ls-files', '-z', '--cached'], { indexFile: index.file })).stdout.reduce((count, byte) => count + (byte === 0 ? 1 : 0), 0);
 }
 
-async function indexedOids(repo: Repo, index: PrivateIndex): Promise<Map<RawPath, string>> {
-  const { stdout } = await git(repo, ['ls-files', '-z', '--stage'], { indexFile: index.file });
-  const lines = stdout.toString('latin1').split('\0');
-  return new Map(lines.filter((line) => line !== '').map((line) => [line.slice(line.indexOf('\t') + 1) as RawPath, line.split(' ')[1] ?? '']));
-}
-
-/** Turns the private index into a commit on the branch, or a snapshot. */
-async function keep(repo: Repo, index: PrivateIndex, request: CaptureRequest, head: HeadState, off: OffBranch | undefined, taken: readonly Finding[]): Promise<CaptureOutcome> {
+/** Turns what was taken into a commit on the branch, or a snapshot. */
+async function keep(repo: Repo, index: PrivateIndex, staging: Staging, request: CaptureRequest, head: HeadState, off: OffBranch | undefined, taken: readonly Finding[]): Promise<CaptureOutcome> {
   const snapshot = async (why: OffBranch): Promise<CaptureOutcome> => ({ kind: 'snapshot', why, commit: await saveSnapshot(repo, index.file, head, why) });
   if (off !== undefined) return snapshot(off);
   if (taken.length === 0) return { kind: 'nothing' };
-  const [tree, before] = await Promise.all([
-    gitText(repo, ['write-tree'], { indexFile: index.file }),
-    head.commit === undefined ? undefined : gitText(repo, ['rev-parse', `${head.commit}^{tree}`]),
-  ]);
-  if (tree === before) return { kind: 'nothing' };
-
-  const lock = await lockIndex(repo, head.commit);
-  if (lock === 'held') return snapshot('index-lock');
-  try {
-    if (!(await index.userUnchanged())) return await snapshot('moved');
-    const commit = await commitOnBranch(repo, index, request, head, tree, taken);
-    await index.settle(commit, await lock.replaceWith(index.file));
-    await runPostCommitHook(repo, index.file);
-    return { kind: 'committed', commit, parent: head.commit, paths: taken.map(({ path }) => path) };
-  } finally {
-    await lock.release();
+  const [tree, before] = await Promise.all([staging.writeTree(taken), head.commit === undefined ? undefined : gitText(repo, ['rev-parse', `${head.commit}^{tree}`])]);
+  if (tree === before) {
+    await staging.bringUp();
+    return { kind: 'nothing' };
   }
+  const lock = await lockIndex(repo, head.commit);
+  if (lock === 'held' || !(await index.userUnchanged())) {
+    if (lock !== 'held') await lock.release();
+    await staging.bringUp();
+    return snapshot(lock === 'held' ? 'index-lock' : 'moved');
+  }
+  const commit = await commitOnBranch(repo, index, request, head, tree, taken).catch(async (error: unknown) => {
+    await lock.release();
+    throw error;
+  });
+  const following = index.follow(commit, lock, () => staging.bringUp());
+  // Whoever needs the indexes next waits for them.
+  if (staging.isApart) following.catch(() => undefined);
+  else await following;
+  await runPostCommitHook(repo, index.file);
+  return { kind: 'committed', commit, parent: head.commit, paths: taken.map(({ path }) => path) };
 }
 
 const statusLetters = { add: 'A', modify: 'M', delete: 'D' } as const;
@@ -238,7 +240,7 @@ async function commitOnBranch(repo: Repo, index: PrivateIndex, request: CaptureR
 async function describeChanges(repo: Repo, head: HeadState, tree: string, taken: readonly Finding[]): Promise<MessageInput['changes']> {
   const has = (kind: Finding['kind']): boolean => taken.some((finding) => finding.kind === kind);
   if (head.commit === undefined || !has('add') || !has('delete')) return taken.map(({ path, kind }) => ({ path, status: statusLetters[kind] }));
-  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '-M', '--name-status', head.commit, tree]);
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '-M', '--name-status', head.commit, tree], withoutIndex(repo));
   const fields = stdout.toString('latin1').split('\0');
   const changes: { path: RawPath; status: 'A' | 'M' | 'D' | 'R' | 'T'; from?: RawPath }[] = [];
   for (let i = 0; i + 1 < fields.length; ) {

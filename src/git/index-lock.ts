@@ -57,6 +57,12 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
   } finally {
     await unlink(ours).catch(() => undefined);
   }
+  let isHeld = true;
+  const release = async (): Promise<void> => {
+    // Once only: the next one there is somebody else's.
+    if (isHeld) await unlink(lockFile).catch(() => undefined);
+    isHeld = false;
+  };
   return {
     async replaceWith(indexFile) {
       const next = `${repo.ownDir}/index.next`;
@@ -64,12 +70,10 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
       // Known before anyone else may write: what they write then is seen as theirs.
       const identity = await identityOf(next);
       await rename(next, `${repo.gitDir}/index`);
-      await unlink(lockFile).catch(() => undefined);
+      await release();
       return identity;
     },
-    async release() {
-      await unlink(lockFile).catch(() => undefined);
-    },
+    release,
   };
 }
 

@@ -16,7 +16,8 @@ import { readRowsCases, type RowsCase } from './merge-rows.ts';
 import { findInvalidResults } from './merge-structured.ts';
 import { mayHoldTables, mergeTables, noTables } from './merge-tables.ts';
 import { mergeTrees, type MergeOutcome } from './merge-tree.ts';
-import { listTree, sameEntry, treeWith, type Entry } from './tree.ts';
+import { treeWith } from './tree-with.ts';
+import { listTree, sameEntry, type Entry } from './tree.ts';
 
 /** One side of a merge. */
 export interface MergeSide {

@@ -5,7 +5,7 @@ import { git, type Repo } from './git.ts';
 import { readBlobs } from './merge-blobs.ts';
 import type { MergeCase, SideEntries } from './merge-cases.ts';
 import { pathsWithMessage, type MergeOutcome } from './merge-tree.ts';
-import { listTree, type Entry } from './tree.ts';
+import { listTree, type Entry, withoutIndex } from './tree.ts';
 
 /** Larger files are taken as git merged them: parsing would hold everything up. */
 const maxParsedBytes = 4 * 1024 * 1024;
@@ -32,7 +32,7 @@ async function parses(format: StructuredFormat, content: Buffer): Promise<boolea
 
 /** Which file became which, between two trees: new path -> old path. */
 async function readRenames(repo: Repo, from: string, to: string): Promise<Map<RawPath, RawPath>> {
-  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '-M', '-l7000', '--diff-filter=R', from, to]);
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '-M', '-l7000', '--diff-filter=R', from, to], withoutIndex(repo));
   const fields = splitNul(stdout);
   const renames = new Map<RawPath, RawPath>();
   for (let at = 0; at + 2 < fields.length; at += 3) renames.set(fields[at + 2] as RawPath, fields[at + 1] as RawPath);

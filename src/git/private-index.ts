@@ -5,7 +5,8 @@
  */
 import { rename, rm } from 'node:fs/promises';
 import { git, type Repo } from './git.ts';
-import { copyIndex, identityOf } from './index-lock.ts';
+import { createFollowUp } from './follow-up.ts';
+import { copyIndex, identityOf, type IndexLock } from './index-lock.ts';
 import { isUtf8, joinNul, type RawPath } from '../core/raw-path.ts';
 
 /** `clean`: the person's index equals HEAD. `staged`: they staged something, or left conflicts. */
@@ -23,12 +24,18 @@ export interface PrivateIndex {
   seed(commit: string | undefined): Promise<IndexVerdict>;
   /** Moves it to another tree, refreshing the stat data of `changed` paths only. */
   moveTo(tree: string, changed: readonly RawPath[]): Promise<void>;
-  /** Notes that HEAD is now `commit` and that the person's index, with this identity, is a copy of this one. */
-  settle(commit: string, userIdentity: string): Promise<void>;
+  /** Makes the person's index a copy of this one, which stands at HEAD's `commit` now, and lets go of the lock. */
+  settle(commit: string, lock: IndexLock): Promise<void>;
+  /** Settles after `bringUp` has brought this one to `commit`. What fails is tried again; the lock is held, and `seed` waits, until it is done. */
+  follow(commit: string, lock: IndexLock, bringUp: () => Promise<void>): Promise<void>;
+  /** Resolves when the indexes stand where the branch does. @throws what the last try to bring them there failed with. */
+  ready(): Promise<void>;
   /** Whether nobody has written the person's index since the last seed or settle. */
   userUnchanged(): Promise<boolean>;
   /** Forgets what was cached; the next seed starts afresh. */
   forget(): void;
+  /** Waits for what is under way; what cannot be done stays for the next start, behind the lock. */
+  close(): Promise<void>;
 }
 
 async function compareUserIndex(repo: Repo, commit: string | undefined): Promise<IndexVerdict> {
@@ -47,7 +54,12 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
   const file = `${repo.ownDir}/index`;
   const userFile = `${repo.gitDir}/index`;
   let generation = 0;
+  const following = createFollowUp((error) => repo.log.warn('The index cannot follow the branch yet; it is tried again', { error: String(error) }));
   let known: { commit: string | undefined; user: string; own: string; verdict: IndexVerdict } | undefined;
+
+  const settle = async (commit: string, lock: IndexLock): Promise<void> => {
+    known = { commit, user: await lock.replaceWith(file), own: await identityOf(file), verdict: 'clean' };
+  };
 
   return {
     file,
@@ -55,6 +67,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       return generation;
     },
     async seed(commit) {
+      await following.finish();
       const user = await identityOf(userFile);
       if (known !== undefined && known.commit === commit && known.user === user && (await identityOf(file)) === known.own) return known.verdict;
       const verdict: IndexVerdict = user === '' && commit !== undefined ? 'clean' : await compareUserIndex(repo, commit);
@@ -85,14 +98,25 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
         expect: [0, 1, 128],
       });
     },
-    async settle(commit, user) {
-      known = { commit, user, own: await identityOf(file), verdict: 'clean' };
+    settle,
+    follow(commit, lock, bringUp) {
+      return following.begin(async () => {
+        // Of a git that was killed; nobody else writes this index.
+        await rm(`${file}.lock`, { force: true });
+        await bringUp();
+        await settle(commit, lock);
+      });
     },
+    ready: () => following.finish(),
     async userUnchanged() {
       return known !== undefined && known.user === (await identityOf(userFile));
     },
     forget() {
       known = undefined;
+    },
+    async close() {
+      await following.finish().catch(() => undefined);
+      following.stop();
     },
   };
 }

@@ -1,7 +1,7 @@
 /** Tree objects: what differs between two, and a tree with some entries replaced. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { git, gitText, type Repo } from './git.ts';
-import { splitNul, type RawPath } from '../core/raw-path.ts';
+import { rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
 
 /** `100644`, `100755`, `120000` (symlink) or `160000` (submodule). */
 export type FileMode = '100644' | '100755' | '120000' | '160000';
@@ -42,10 +42,15 @@ export async function emptyTree(repo: Repo): Promise<string> {
   return gitText(repo, ['mktree'], { input: '' });
 }
 
+/** For `diff-tree`, which reads an index that it has no use for: a large one takes long. */
+export function withoutIndex(repo: Repo): { indexFile: string } {
+  return { indexFile: `${repo.ownDir}/no-index` };
+}
+
 /** All paths that differ between two trees (or commits), in git's order; `pathspecs`: of these only. */
 export async function diffTrees(repo: Repo, from: string, to: string, pathspecs: readonly string[] = []): Promise<TreeChange[]> {
   if (from === to) return [];
-  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to, '--', ...pathspecs]);
+  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to, '--', ...pathspecs], withoutIndex(repo));
   return parseRawDiff(stdout);
 }
 
@@ -53,6 +58,13 @@ export async function diffTrees(repo: Repo, from: string, to: string, pathspecs:
 export function indexInfo(entries: Iterable<readonly [RawPath, Entry | null]>, oidLength: number): Buffer {
   const lines = [...entries].map(([path, entry]) => (entry === null ? `0 ${'0'.repeat(oidLength)}\t${path}\0` : `${entry.mode} ${entry.oid}\t${path}\0`));
   return Buffer.from(lines.join(''), 'latin1');
+}
+
+/** What an index without conflicts holds, of all paths or of some that are UTF-8. */
+export async function listIndex(repo: Repo, indexFile: string, paths: readonly RawPath[] = []): Promise<Map<RawPath, Entry>> {
+  const { stdout } = await git(repo, ['ls-files', '-z', '--stage', '--', ...paths.map(rawToText)], { indexFile, env: { GIT_LITERAL_PATHSPECS: '1' } });
+  const lines = splitNul(stdout).map((line) => [line.slice(0, line.indexOf('\t')).split(' '), line.slice(line.indexOf('\t') + 1)] as const);
+  return new Map(lines.map(([[mode, oid], path]) => [path as RawPath, { mode, oid } as Entry]));
 }
 
 /** Runs `work` with the name of a temporary index file that is gone afterwards. */
@@ -63,16 +75,6 @@ export async function withTemporaryIndex<T>(repo: Repo, work: (indexFile: string
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-/** The tree that equals `tree` but for the given entries (`null` removes). Returns its object id. */
-export async function treeWith(repo: Repo, tree: string, entries: ReadonlyMap<RawPath, Entry | null>): Promise<string> {
-  if (entries.size === 0) return gitText(repo, ['rev-parse', '--verify', `${tree}^{tree}`]);
-  return withTemporaryIndex(repo, async (indexFile) => {
-    await git(repo, ['read-tree', tree], { indexFile });
-    await git(repo, ['update-index', '-z', '--replace', '--index-info'], { indexFile, input: indexInfo(entries, repo.oidLength) });
-    return gitText(repo, ['write-tree'], { indexFile });
-  });
 }
 
 /** Every file of a tree (or commit), by its path. */

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { syncOnce } from '../../src/agent/once.ts';
 import { defaultRepoConfig } from '../../src/config/config.ts';
 import { silentLog } from '../../src/log.ts';
@@ -10,6 +10,13 @@ import { describeWith } from '../helpers/requires.ts';
 import { bareRemote, commitFiles, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
 describeWith(['cc'], 'a sync from the first look to the last push that is killed right before any call by which it, or a git of it, changes a file', () => {
+  describe.each([
+    ['few files', undefined],
+    ['very many', '0'],
+  ])('as with %s', (_name, largeIndexBytes) => tryCalls(largeIndexBytes));
+});
+
+function tryCalls(largeIndexBytes: string | undefined): void {
   let killer: Killer;
   let origin = '';
   let calls: Call[] = [];
@@ -18,6 +25,7 @@ describeWith(['cc'], 'a sync from the first look to the last push that is killed
 
   /** Ours and the remote's are apart: with changes that are not captured yet, a conflict, and files to bring in. */
   beforeAll(() => {
+    if (largeIndexBytes !== undefined) process.env['GITSYNC_LARGE_INDEX_BYTES'] = largeIndexBytes;
     killer = makeKiller();
     origin = join(tempDir('once'), 'world');
     mkdirSync(origin);
@@ -31,7 +39,7 @@ describeWith(['cc'], 'a sync from the first look to the last push that is killed
     write(other, 'both.bin', 'theirs\n');
     write(other, 'text.md', 'one\ntwo\nthree\nfour\nFIVE\n');
     rmSync(join(other, 'gone.txt'));
-    commitFiles(other, { 'theirs.txt': 'theirs\n' }, 'theirs');
+    commitFiles(other, { 'theirs.txt': 'theirs\n', ...Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`several/${i}.txt`, `theirs ${i}\n`])) }, 'theirs');
     sh(other, 'push', '-q', join(origin, 'remote.git'), 'main');
     commitFiles(join(origin, 'work'), { 'both.bin': 'ours\n' }, 'ours');
     write(join(origin, 'work'), 'text.md', 'ONE\ntwo\nthree\nfour\nfive\n');
@@ -87,7 +95,11 @@ describeWith(['cc'], 'a sync from the first look to the last push that is killed
       rmSync(world, { recursive: true });
     }
   }, callsTimeoutMs);
-});
+
+  afterAll(() => {
+    delete process.env['GITSYNC_LARGE_INDEX_BYTES'];
+  });
+}
 
 /** Git has just moved the branch, and nobody was told. */
 function isBranchMoved({ name, path }: Call): boolean {

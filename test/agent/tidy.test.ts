@@ -108,6 +108,7 @@ describe('a capture', () => {
     for (const content of ['first', 'second']) {
       write(root, 'a.txt', `${content}\n`);
       await capture();
+      await session.index.ready();
       write(root, 'a.txt', `not ${content}\n`);
       sh(root, 'commit', '-q', '--amend', '-a', '-m', `not ${content} any more`);
       await capture();

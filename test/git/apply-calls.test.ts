@@ -39,6 +39,7 @@ describeWith(['cc'], 'an update that is killed right before any call by which it
       'private.txt': 'two\n',
       'big.bin': Buffer.alloc(200_000, 'big'),
       'empty.txt': '',
+      ...Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`several/${i}/note.md`, `note ${i}\n`])),
     });
     chmodSync(join(origin, 'private.txt'), 0o600);
     write(origin, 'edit.md', 'ONE\ntwo\nthree\nfour\nfive\n');

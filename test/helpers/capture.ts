@@ -27,12 +27,17 @@ export interface OpenCapture {
   capture(overrides?: Partial<CaptureRequest>): Promise<CaptureReport>;
 }
 
-/** Opens a repository for several captures in a row. */
+/** Opens a repository for several captures in a row; after each, the indexes stand where the branch does. */
 export async function openCapture(root: string, options: { hooks?: boolean } = {}): Promise<OpenCapture> {
   const repo = await openRepo(root, options);
   const index = openPrivateIndex(repo);
   const capturer = createCapturer(repo, index);
-  return { repo, index, capturer, capture: (overrides = {}) => capturer.capture({ ...captureDefaults, ...overrides }) };
+  const capture = async (overrides: Partial<CaptureRequest> = {}): Promise<CaptureReport> => {
+    const report = await capturer.capture({ ...captureDefaults, ...overrides });
+    await index.ready();
+    return report;
+  };
+  return { repo, index, capturer, capture };
 }
 
 /** One capture of everything. */

@@ -45,6 +45,8 @@ export interface MachineOptions {
   program: string;
   /** Lines of the [gitsync] section. */
   settings: string;
+  /** Works as with very many files, where commits go out before the indexes follow. */
+  manyFiles: boolean;
   ownDisk: boolean;
   /** Where libfaketime is, if it is installed. */
   fakeTime: string | undefined;
@@ -79,7 +81,7 @@ export function prepareMachine(options: MachineOptions): TortureMachine {
   const inherited = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(GIT_|SSH_|XDG_|NOTIFY_|JOURNAL_)/.test(key)));
   const personEnv: NodeJS.ProcessEnv = { ...inherited, HOME: home, XDG_CONFIG_HOME: join(home, '.config'), GIT_CONFIG_NOSYSTEM: '1', TZ: 'UTC', LC_ALL: 'C.UTF-8', GIT_EDITOR: 'true', LINE_STATE: lineFile };
   const clock = options.fakeTime === undefined ? {} : { LD_PRELOAD: options.fakeTime, FAKETIME_TIMESTAMP_FILE: clockFile, FAKETIME_CACHE_DURATION: '1', NO_FAKE_STAT: '1', DONT_FAKE_MONOTONIC: '1' };
-  const agentEnv: NodeJS.ProcessEnv = { ...personEnv, ...clock, XDG_RUNTIME_DIR: join(side, 'run'), GITSYNC_HOST: name, GITSYNC_STALE_LOCK_MS: '5000' };
+  const agentEnv: NodeJS.ProcessEnv = { ...personEnv, ...clock, XDG_RUNTIME_DIR: join(side, 'run'), GITSYNC_HOST: name, GITSYNC_STALE_LOCK_MS: '5000', ...(options.manyFiles ? { GITSYNC_LARGE_INDEX_BYTES: '0' } : {}) };
   const socket = (): string => runtimePaths('agent', configFile, agentEnv).socket;
   let child: ChildProcess | undefined;
 

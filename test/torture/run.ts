@@ -85,7 +85,7 @@ function prepareWorld(options: TortureOptions): World {
   const machines = Array.from({ length: options.agents }, (_, i) => {
     const home = join(directory, String.fromCharCode(97 + i));
     const settings = `quiet = ${random.pick(['100ms', '200ms', '300ms'])}\npoll = ${random.pick(['1s', '2s'])}\nmax_delay = 2s\n${i % 2 === 1 ? 'branch = main\n' : ''}`;
-    return prepareMachine({ name: String.fromCharCode(97 + i), home, remote, program: copy, settings, ownDisk: i === 0 && mountDisk(home), fakeTime });
+    return prepareMachine({ name: String.fromCharCode(97 + i), home, remote, program: copy, settings, manyFiles: (options.seed + i) % 2 === 0, ownDisk: i === 0 && mountDisk(home), fakeTime });
   });
   const belongings = new Map(machines.map((machine) => {
     machine.git('branch', 'keep');

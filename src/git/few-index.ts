@@ -1,0 +1,26 @@
+/**
+ * An index of few paths beside the large one: of all paths, git reads and
+ * writes an index for much longer than it takes to look at a few files.
+ */
+import { existsSync } from 'node:fs';
+import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
+import { attributeFilesAbove } from './attribute-files.ts';
+import { git, type Repo } from './git.ts';
+import { indexInfo, parseTree, type Entry } from './tree.ts';
+
+const mostPaths = 100;
+
+/** Whether these paths can have an index of their own. */
+export function areFew(repo: Repo, paths: readonly RawPath[]): boolean {
+  if (paths.length > mostPaths || !paths.every(isUtf8) || existsSync(`${repo.gitDir}/info/sparse-checkout`)) return false;
+  // Directories too are limited, since their names become words of a command.
+  return attributeFilesAbove(paths).length <= mostPaths;
+}
+
+/** Fills an index with entries (`null`: a path that is not there yet), and with the attribute files of `commit` that count for them. */
+export async function fillFewIndex(repo: Repo, indexFile: string, commit: string, entries: ReadonlyMap<RawPath, Entry | null>): Promise<void> {
+  const attributeFiles = attributeFilesAbove(entries.keys());
+  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', commit, '--', ...attributeFiles.map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
+  const all = [...new Map([...parseTree(stdout), ...entries])].filter(([, entry]) => entry !== null);
+  if (all.length > 0) await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(all, repo.oidLength) });
+}
