@@ -8,7 +8,7 @@ import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
-import { areFew, fillFewIndex } from './few-index.ts';
+import { areFew, attributesOf, fillFewIndex } from './few-index.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
 import { copyIndex } from './index-lock.ts';
@@ -55,7 +55,7 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   // More files are left to one checkout from an index of all paths, which lets filters and partial clones fetch in one go.
   const isFew = areFew(repo, paths);
   const entries = new Map(files.map(({ path, entry }) => [path, entry]));
-  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isFew ? fillFewIndex(repo, ownIndex, to, entries) : copyIndex(indexFile, ownIndex)]);
+  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isFew ? attributesOf(repo, to, paths).then((attributes) => fillFewIndex(repo, ownIndex, attributes, entries)) : copyIndex(indexFile, ownIndex)]);
   await room;
   await (isFew ? checkOutEach(repo, shadow, paths, staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
   await rm(ownIndex, { force: true });

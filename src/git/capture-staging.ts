@@ -10,7 +10,7 @@ import { git, gitText, type Repo } from './git.ts';
 import type { PrivateIndex } from './private-index.ts';
 import type { Finding } from './scan.ts';
 import { hashIntoIndex } from './take-files.ts';
-import { treeWith } from './tree-with.ts';
+import { filesNamed, readDirectories, writeTree } from './tree-with.ts';
 import { indexInfo, listIndex, sameEntry, withTemporaryIndex, type Entry } from './tree.ts';
 
 export interface Staging {
@@ -36,14 +36,15 @@ export async function withStaging<T>(repo: Repo, index: PrivateIndex, commit: st
   }
   return withTemporaryIndex(repo, async (indexFile) => {
     let entries: ReadonlyMap<RawPath, Entry | null> = new Map();
-    await fillFewIndex(repo, indexFile, commit, new Map(findings.map(({ path, old }) => [path, old])));
+    const directories = await readDirectories(repo, commit, findings.map(({ path }) => path));
+    await fillFewIndex(repo, indexFile, filesNamed(directories, '.gitattributes'), new Map(findings.map(({ path, old }) => [path, old])));
     return work({
       indexFile,
       isApart: true,
       async writeTree(taken) {
         const staged = await listIndex(repo, indexFile);
         entries = new Map(taken.map(({ path }) => [path, staged.get(path) ?? null]));
-        return treeWith(repo, commit, entries);
+        return writeTree(repo, directories, entries);
       },
       bringUp: () => bringUp(repo, index.file, entries),
     });

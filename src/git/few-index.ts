@@ -17,10 +17,14 @@ export function areFew(repo: Repo, paths: readonly RawPath[]): boolean {
   return attributeFilesAbove(paths).length <= mostPaths;
 }
 
-/** Fills an index with entries (`null`: a path that is not there yet), and with the attribute files of `commit` that count for them. */
-export async function fillFewIndex(repo: Repo, indexFile: string, commit: string, entries: ReadonlyMap<RawPath, Entry | null>): Promise<void> {
-  const attributeFiles = attributeFilesAbove(entries.keys());
-  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', commit, '--', ...attributeFiles.map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
-  const all = [...new Map([...parseTree(stdout), ...entries])].filter(([, entry]) => entry !== null);
+/** The attribute files of a commit that count for these paths. */
+export async function attributesOf(repo: Repo, commit: string, paths: readonly RawPath[]): Promise<Map<RawPath, Entry>> {
+  const { stdout } = await git(repo, ['ls-tree', '-z', '--full-tree', commit, '--', ...attributeFilesAbove(paths).map(rawToText)], { env: { GIT_LITERAL_PATHSPECS: '1' } });
+  return parseTree(stdout);
+}
+
+/** Fills an index with entries (`null`: a path that is not there yet), and with the attribute files that count for them. */
+export async function fillFewIndex(repo: Repo, indexFile: string, attributes: ReadonlyMap<RawPath, Entry>, entries: ReadonlyMap<RawPath, Entry | null>): Promise<void> {
+  const all = [...new Map([...attributes, ...entries])].filter(([, entry]) => entry !== null);
   if (all.length > 0) await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(all, repo.oidLength) });
 }

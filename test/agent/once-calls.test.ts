@@ -39,7 +39,7 @@ function tryCalls(largeIndexBytes: string | undefined): void {
     write(other, 'both.bin', 'theirs\n');
     write(other, 'text.md', 'one\ntwo\nthree\nfour\nFIVE\n');
     rmSync(join(other, 'gone.txt'));
-    commitFiles(other, { 'theirs.txt': 'theirs\n', ...Object.fromEntries(Array.from({ length: 4 }, (_, i) => [`several/${i}.txt`, `theirs ${i}\n`])) }, 'theirs');
+    commitFiles(other, { 'theirs.txt': 'theirs\n', ...Object.fromEntries(Array.from({ length: 6 }, (_, i) => [`several/${i}.txt`, `theirs ${i}\n`])) }, 'theirs');
     sh(other, 'push', '-q', join(origin, 'remote.git'), 'main');
     commitFiles(join(origin, 'work'), { 'both.bin': 'ours\n' }, 'ours');
     write(join(origin, 'work'), 'text.md', 'ONE\ntwo\nthree\nfour\nfive\n');
