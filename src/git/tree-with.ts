@@ -123,23 +123,14 @@ function idOf(content: Buffer, oidLength: number): string {
 
 /** Writes tree objects, and makes sure that git calls them what we do. */
 async function writeObjects(repo: Repo, contents: readonly Buffer[]): Promise<void> {
-  const words = ['hash-object', '-t', 'tree', '-w', '--no-filters'];
-  // A name with a line end cannot be told by lines.
-  if (contents.length === 1 || repo.ownDir.includes('\n')) {
-    for (const content of contents) check(repo, [content], await gitText(repo, [...words, '--stdin'], { input: content }));
-    return;
-  }
   const directory = await mkdtemp(`${repo.ownDir}/tmp-trees-`);
   try {
     const files = contents.map((_, i) => `${directory}/${i}`);
     await Promise.all(contents.map((content, i) => writeFile(files[i] as string, content)));
-    check(repo, contents, await gitText(repo, [...words, '--stdin-paths'], { input: files.map((file) => `${file}\n`).join('') }));
+    const oids = await gitText(repo, ['hash-object', '-t', 'tree', '-w', '--no-filters', '--stdin-paths'], { input: files.map((file) => `${file}\n`).join('') });
+    const expected = contents.map((content) => idOf(content, repo.oidLength)).join('\n');
+    if (oids !== expected) throw new Error(`git has written the trees ${oids}, not ${expected}`);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
-}
-
-function check(repo: Repo, contents: readonly Buffer[], answer: string): void {
-  const expected = contents.map((content) => idOf(content, repo.oidLength)).join('\n');
-  if (answer !== expected) throw new Error(`git has written the trees ${answer}, not ${expected}`);
 }

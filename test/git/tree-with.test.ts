@@ -8,7 +8,7 @@ import { openRepo } from '../../src/git/repository.ts';
 import { treeWith } from '../../src/git/tree-with.ts';
 import { indexInfo, listTree, withTemporaryIndex, type Entry } from '../../src/git/tree.ts';
 import { git, gitText, type Repo } from '../../src/git/git.ts';
-import { exists, sh, tempRepo } from '../helpers/repos.ts';
+import { commitFiles, exists, sh, tempDir, tempRepo } from '../helpers/repos.ts';
 
 /** The same by an index of all paths, as git itself does it. */
 async function treeByIndex(repo: Repo, entries: ReadonlyMap<RawPath, Entry>): Promise<string> {
@@ -60,6 +60,16 @@ describe('a tree with some entries replaced', () => {
     const tree = await treeWith(repo, before, new Map([[raw('sub/deep/c.txt'), entry as Entry]]));
     expect(sh(root, 'ls-tree', tree)).toContain(submodule);
     expect(sh(root, 'ls-tree', '-r', '--name-only', tree)).toBe('module\nsub/a.txt\nsub/deep/b.txt\nsub/deep/c.txt\ntop.txt');
+  });
+
+  test('works with ids of SHA-256', async () => {
+    const root = tempDir('sha256');
+    sh(root, 'init', '-q', '-b', 'main', '--object-format=sha256');
+    commitFiles(root, { 'a/b/c.txt': 'c\n', 'd.txt': 'd\n' });
+    const [entry] = await blobs(root, 1);
+    const tree = await treeWith(await openRepo(root), 'HEAD', new Map([[raw('a/b/new.txt'), entry as Entry], [raw('d.txt'), null]]));
+    expect(sh(root, 'ls-tree', '-r', '--name-only', tree)).toBe('a/b/c.txt\na/b/new.txt');
+    expect(sh(root, 'fsck', '--no-dangling')).toBe('');
   });
 
   test('stops where a directory cannot be read, rather than taking it for an empty one', async () => {
