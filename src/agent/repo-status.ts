@@ -25,17 +25,15 @@ export function judgeRepo(facts: StatusFacts): RepoStatus {
   return { ...judgeStatus(facts), facts, containers: facts.containers.map((container) => judgeContainer(container, facts.path, facts.nowMs)) };
 }
 
-/** The last list for a commit; a tree never changes. */
-const copiesByCommit = new Map<string, ConflictCopy[]>();
+/** The last list of each repository: with many files, it takes long to look at all of them. */
+const lastCopies = new Map<string, { commit: string; copies: ConflictCopy[] }>();
 
 async function conflictsAt(repo: Repo, commit: string): Promise<ConflictCopy[]> {
-  const key = `${repo.gitDir} ${commit}`;
-  const known = copiesByCommit.get(key);
-  if (known !== undefined) return known;
-  const found = await listConflictCopies(repo, commit);
-  if (copiesByCommit.size > 200) copiesByCommit.clear();
-  copiesByCommit.set(key, found);
-  return found;
+  const known = lastCopies.get(repo.gitDir);
+  if (known?.commit === commit) return known.copies;
+  const copies = await listConflictCopies(repo, commit, known);
+  lastCopies.set(repo.gitDir, { commit, copies });
+  return copies;
 }
 
 /** How many commits of `local` none of the tips has. */
