@@ -99,7 +99,7 @@ async function prepare(repo: Repo, config: RepoConfig, lock: HeldLock, log: Log)
     watchProblems: new Map(),
     ignoreFiles: await findIgnoreFiles(repo),
     warned: new Set(),
-    close: () => index.close().then(() => lock.release()),
+    close: () => index.close().finally(() => lock.release()),
   };
 }
 

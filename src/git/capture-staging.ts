@@ -18,7 +18,7 @@ export interface Staging {
   indexFile: string;
   /** Whether the private index knows nothing of it yet. */
   isApart: boolean;
-  /** The tree of the commit below with the taken paths as they are now. */
+  /** The tree of the commit, with the taken paths as they were taken. */
   writeTree(taken: readonly Finding[]): Promise<string>;
   /** Brings the private index to the tree that was written. */
   bringUp(): Promise<void>;

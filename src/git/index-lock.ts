@@ -15,6 +15,8 @@ export interface IndexLock {
   replaceWith(indexFile: string): Promise<string>;
   /** Lets go without a change. */
   release(): Promise<void>;
+  /** Leaves it as a process does that dies: whoever opens the repository next lets the index follow the branch, and nobody else may write it before. */
+  abandon(): Promise<void>;
 }
 
 /**
@@ -40,6 +42,11 @@ function lacksLinks(error: unknown): boolean {
 
 const marker = 'gitsync index lock';
 
+/** The lines that are read again by `clearStaleIndexLock`; what may follow them means nothing. */
+function lockText(owner: string, from: string): string {
+  return `${marker}\n${owner}\n${from}\n`;
+}
+
 /**
  * Takes `index.lock`, or says that somebody holds it.
  * @param from the commit that the person's index equals now ('' for none)
@@ -49,7 +56,7 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
   const ours = `${repo.ownDir}/tmp-index-lock`;
   try {
     // Complete from its first moment: a lock without a name would count as anybody's.
-    await writeFile(ours, `${marker}\n${ownIdentity()}\n${from}\n`);
+    await writeFile(ours, lockText(ownIdentity(), from));
     await link(ours, lockFile).catch((error: unknown) => (lacksLinks(error) ? copyFile(ours, lockFile, constants.COPYFILE_EXCL) : Promise.reject(error as Error)));
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return 'held';
@@ -74,6 +81,11 @@ export async function lockIndex(repo: Repo, from = ''): Promise<IndexLock | 'hel
       return identity;
     },
     release,
+    async abandon() {
+      // In place: the disk may be full.
+      await writeFile(lockFile, lockText('nobody', from), { flag: 'r+' });
+      isHeld = false;
+    },
   };
 }
 

@@ -34,7 +34,7 @@ export interface PrivateIndex {
   userUnchanged(): Promise<boolean>;
   /** Forgets what was cached; the next seed starts afresh. */
   forget(): void;
-  /** Waits for what is under way; what cannot be done stays for the next start, behind the lock. */
+  /** Waits for what is under way; what cannot be done is left, with the lock, to whoever opens the repository next. */
   close(): Promise<void>;
 }
 
@@ -55,6 +55,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
   const userFile = `${repo.gitDir}/index`;
   let generation = 0;
   const following = createFollowUp((error) => repo.log.warn('The index cannot follow the branch yet; it is tried again', { error: String(error) }));
+  let behind: IndexLock | undefined;
   let known: { commit: string | undefined; user: string; own: string; verdict: IndexVerdict } | undefined;
 
   const settle = async (commit: string, lock: IndexLock): Promise<void> => {
@@ -100,6 +101,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
     },
     settle,
     follow(commit, lock, bringUp) {
+      behind = lock;
       return following.begin(async () => {
         // Of a git that was killed; nobody else writes this index.
         await rm(`${file}.lock`, { force: true });
@@ -115,7 +117,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       known = undefined;
     },
     async close() {
-      await following.finish().catch(() => undefined);
+      await following.finish().catch(() => behind?.abandon());
       following.stop();
     },
   };
