@@ -6,7 +6,7 @@ import type { Action, Event } from '../core/repo-state.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { hasOpenUpdate, recoverApply } from '../git/apply.ts';
 import { isOtherEnd } from '../gidit/fork-mark.ts';
-import { fetchBranch, integratedTip, noteIntegrated } from '../git/fetch.ts';
+import { fetchBranch, integratedTip, noteIntegrated, type FetchOutcome } from '../git/fetch.ts';
 import { integrate, type Integration } from '../git/integrate.ts';
 import { publishBranch, publishFallback } from '../git/publish.ts';
 import { readRef } from '../git/ref-file.ts';
@@ -17,7 +17,7 @@ import { performTidy } from './tidy.ts';
 import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
 import { changeOwnState, rootInode } from './own-state.ts';
 import { talkToContainer } from './container-actions.ts';
-import { forgetMovedRemotes } from './remote-urls.ts';
+import { forgetMovedRemotes, readChangedUrls } from './remote-urls.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
 import { isCheckedOutElsewhere, moveSideBranch } from './side-branch.ts';
 import { findTargets, readSides, setupOf, type LoopTarget } from './targets.ts';
@@ -165,10 +165,19 @@ function warnOnce(session: RepoSession, key: string, sentence: string, fields: L
   session.warned.add(key);
 }
 
+/** Fetches; once more where the remote's name stands for another place by now, since what was known of the old one counted. */
+async function fetchFromItsPlace(session: RepoSession, target: LoopTarget, signal: AbortSignal): Promise<FetchOutcome> {
+  const fetching = fetchBranch(session.repo, target, { signal });
+  const looking = readChangedUrls(session);
+  await Promise.allSettled([fetching, looking]);
+  const urls = await looking;
+  const forgotten = urls === undefined ? [] : await forgetMovedRemotes(session, urls);
+  return forgotten.includes(target.remote) ? fetchBranch(session.repo, target, { signal }) : fetching;
+}
+
 async function performFetch(session: RepoSession, target: LoopTarget, signal: AbortSignal): Promise<Event> {
   const { key: remote } = target;
-  await forgetMovedRemotes(session);
-  const outcome = await fetchBranch(session.repo, target, { signal });
+  const outcome = await fetchFromItsPlace(session, target, signal);
   if (outcome.kind === 'fetched') {
     if (outcome.moved) session.repo.log.info('Fetched', { remote: target.remote, tip: outcome.tip.slice(0, 10) });
     return { type: 'fetched', remote, tip: outcome.tip };

@@ -3,7 +3,6 @@ import { rm, writeFile, readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { GitsyncError } from '../errors.ts';
 import { git, gitText, type Repo } from './git.ts';
-import { rememberParents } from './refs.ts';
 
 export interface CommitOptions {
   tree: string;
@@ -24,12 +23,6 @@ function identityVariables(name: string, email: string): Record<string, string> 
 
 /** Writes a commit object; moves nothing. Without a configured identity, `user@host` signs it off. */
 export async function commitTree(repo: Repo, options: CommitOptions): Promise<string> {
-  const commit = await runCommitTree(repo, options);
-  rememberParents(commit, options.parents);
-  return commit;
-}
-
-async function runCommitTree(repo: Repo, options: CommitOptions): Promise<string> {
   const { fixed } = options;
   const args = ['commit-tree', ...(options.sign ? ['-S'] : []), options.tree, ...options.parents.flatMap((parent) => ['-p', parent])];
   const attempt = (env: Record<string, string>): Promise<string> =>

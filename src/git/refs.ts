@@ -1,6 +1,7 @@
 /** Refs: read, and move only by compare-and-swap. */
 import { GitsyncError } from '../errors.ts';
 import { git, type Repo } from './git.ts';
+import { looseParents } from './loose-commit.ts';
 
 /** Our own refs live below this; what hangs on them is kept from gc. */
 export const ownRefs = 'refs/gitsync';
@@ -58,18 +59,8 @@ export async function listRefs(repo: Repo, prefix: string): Promise<RefLine[]> {
     .map((line) => ({ oid: line.slice(0, line.indexOf(' ')), ref: line.slice(line.indexOf(' ') + 1) }));
 }
 
-/** Parents of the commits that this process made last, so that git need not be asked for them. */
-const madeHere = new Map<string, readonly string[]>();
-const mostMadeHere = 100;
-
-/** Remembers the parents of a commit that was made just now. */
-export function rememberParents(commit: string, parents: readonly string[]): void {
-  madeHere.set(commit, parents);
-  if (madeHere.size > mostMadeHere) madeHere.delete(madeHere.keys().next().value as string);
-}
-
 /** Whether every commit of `ancestor` is in `descendant`; not so for one that we do not have, where that may be (`mayBeMissing`). */
 export async function isAncestor(repo: Repo, ancestor: string, descendant: string, { mayBeMissing = false } = {}): Promise<boolean> {
-  if (ancestor === descendant || madeHere.get(descendant)?.includes(ancestor)) return true;
+  if (ancestor === descendant || (await looseParents(repo, descendant))?.includes(ancestor)) return true;
   return (await git(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { expect: mayBeMissing ? [0, 1, 128] : [0, 1] })).exitCode === 0;
 }
