@@ -190,7 +190,7 @@ export function createFaults(options: FaultOptions): Faults {
 
 /** As whoever runs the server does: what a killed git has left there and nobody has open. */
 export function clearRemoteLocks(remote: string): void {
-  const found = execFileSync('find', [remote, '-name', '*.lock', '-mmin', '+0.05'], { encoding: 'utf8' }).split('\n').filter((name) => name !== '');
+  const found = execFileSync('find', [remote, '-ignore_readdir_race', '-name', '*.lock', '-mmin', '+0.05'], { encoding: 'utf8' }).split('\n').filter((name) => name !== '');
   for (const name of found) rmSync(name, { force: true });
 }
 
