@@ -85,7 +85,7 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
   return {
     async capture(request) {
       const head = await readHead(repo);
-      const verdict = await index.seed(head.commit);
+      const verdict = await index.seed(head.commit, head.ref);
       const off = offBranchReason(head, request.branch) ?? (verdict === 'staged' ? 'staged' : undefined);
       // A fresh private index knows nothing of what was found before.
       const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
@@ -210,7 +210,7 @@ async function keep(repo: Repo, index: PrivateIndex, staging: Staging, request: 
     await lock.release();
     throw error;
   });
-  const following = index.follow(commit, lock, () => staging.bringUp());
+  const following = index.follow(commit, lock, head, () => staging.bringUp());
   // Whoever needs the indexes next waits for them.
   if (staging.isApart) following.catch(() => undefined);
   else await following;

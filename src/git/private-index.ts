@@ -20,14 +20,15 @@ export interface PrivateIndex {
   /**
    * Makes the private index stand at `commit` (undefined: unborn branch) with
    * as good a stat cache as there is, and says how the person's index stands to it.
+   * @param ref the branch that is checked out, where it matters (see `follow`).
    */
-  seed(commit: string | undefined): Promise<IndexVerdict>;
+  seed(commit: string | undefined, ref?: string): Promise<IndexVerdict>;
   /** Moves it to another tree, refreshing the stat data of `changed` paths only. */
   moveTo(tree: string, changed: readonly RawPath[]): Promise<void>;
   /** Makes the person's index a copy of this one, which stands at HEAD's `commit` now, and lets go of the lock. */
   settle(commit: string, lock: IndexLock): Promise<void>;
   /** Settles after `bringUp` has brought this one to `commit`. What fails is tried again; the lock is held, and `seed` waits, until it is done. */
-  follow(commit: string, lock: IndexLock, bringUp: () => Promise<void>): Promise<void>;
+  follow(commit: string, lock: IndexLock, from: CommittedOn, bringUp: () => Promise<void>): Promise<void>;
   /** Resolves when the indexes stand where the branch does. @throws what the last try to bring them there failed with. */
   ready(): Promise<void>;
   /** Whether nobody has written the person's index since the last seed or settle. */
@@ -36,6 +37,12 @@ export interface PrivateIndex {
   forget(): void;
   /** Waits for what is under way; what cannot be done is left, with the lock, to whoever opens the repository next. */
   close(): Promise<void>;
+}
+
+/** The branch that a commit was made on, and where it was before. */
+export interface CommittedOn {
+  ref: string | undefined;
+  commit: string | undefined;
 }
 
 async function compareUserIndex(repo: Repo, commit: string | undefined): Promise<IndexVerdict> {
@@ -56,6 +63,7 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
   let generation = 0;
   const following = createFollowUp((error) => repo.log.warn('The index cannot follow the branch yet; it is tried again', { error: String(error) }));
   let behind: IndexLock | undefined;
+  let last: (CommittedOn & { user: string }) | undefined;
   let known: { commit: string | undefined; user: string; own: string; verdict: IndexVerdict } | undefined;
 
   const settle = async (commit: string, lock: IndexLock): Promise<void> => {
@@ -67,18 +75,22 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
     get generation() {
       return generation;
     },
-    async seed(commit) {
+    async seed(commit, ref) {
       await following.finish();
       const user = await identityOf(userFile);
       if (known !== undefined && known.commit === commit && known.user === user && (await identityOf(file)) === known.own) return known.verdict;
-      const verdict: IndexVerdict = user === '' && commit !== undefined ? 'clean' : await compareUserIndex(repo, commit);
+      // `git switch -c` asks for no lock: who begins it before our commit and ends it after has the new branch where the old
+      // one was before, with our index. Nobody has staged that.
+      const isOvertaken = last !== undefined && commit !== undefined && ref !== undefined && last.user === user && last.commit === commit && last.ref !== ref;
+      const compared: IndexVerdict = user === '' && commit !== undefined ? 'clean' : await compareUserIndex(repo, commit);
+      const verdict = isOvertaken ? 'clean' : compared;
       if (user === '') await rm(file, { force: true });
       else {
         await copyIndex(userFile, `${file}.new`);
         await rename(`${file}.new`, file);
       }
       if (commit === undefined) await git(repo, ['read-tree', '--empty'], { indexFile: file });
-      else if (verdict === 'staged' || user === '') await git(repo, ['read-tree', '--reset', commit], { indexFile: file });
+      else if (compared === 'staged' || user === '') await git(repo, ['read-tree', '--reset', commit], { indexFile: file });
       generation += 1;
       // What the person's git wrote since we began counts as theirs.
       known = { commit, user, own: await identityOf(file), verdict };
@@ -100,13 +112,14 @@ export function openPrivateIndex(repo: Repo): PrivateIndex {
       });
     },
     settle,
-    follow(commit, lock, bringUp) {
+    follow(commit, lock, from, bringUp) {
       behind = lock;
       return following.begin(async () => {
         // Of a git that was killed; nobody else writes this index.
         await rm(`${file}.lock`, { force: true });
         await bringUp();
         await settle(commit, lock);
+        last = { ...from, user: known?.user ?? '' };
       });
     },
     ready: () => following.finish(),

@@ -8,6 +8,7 @@ import { defaultRepoConfig } from '../../src/config/config.ts';
 import { silentLog } from '../../src/log.ts';
 import { captureDefaults, openCapture } from '../helpers/capture.ts';
 import { sh, tempRepo, write } from '../helpers/repos.ts';
+// All that is tested of captures holds here too.
 import './capture.test.ts';
 import './respect.test.ts';
 
@@ -41,10 +42,10 @@ describe('what follows a commit that was staged apart', () => {
     write(root, 'a.txt', 'first\n');
     rmSync(join(root, 'gone.txt'));
     const follow = index.follow;
-    index.follow = (commit, lock, bringUp) => {
+    index.follow = (commit, lock, from, bringUp) => {
       write(root, 'a.txt', 'again\n');
       write(root, 'gone.txt', 'back\n');
-      return follow(commit, lock, bringUp);
+      return follow(commit, lock, from, bringUp);
     };
     await capturer.capture(captureDefaults);
     index.follow = follow;

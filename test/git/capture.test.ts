@@ -40,6 +40,26 @@ describe('capture', () => {
     expect(sh(root, 'status', '--porcelain')).toBe('');
   });
 
+  test('goes on where a new branch was begun before its commit and is checked out after it', async () => {
+    const root = tempRepo({ 'a.txt': 'a\n', 'gone.txt': 'gone\n' });
+    const { capture } = await openCapture(root);
+    await capture();
+    write(root, 'before.txt', 'before\n');
+    rmSync(join(root, 'gone.txt'));
+    expect((await capture()).outcome.kind).toBe('committed');
+    // What `git switch -c` does, which takes no lock of the index.
+    sh(root, 'branch', 'new', 'main~1');
+    sh(root, 'symbolic-ref', 'HEAD', 'refs/heads/new');
+    write(root, 'after.txt', 'after\n');
+    expect((await capture()).outcome.kind).toBe('committed');
+    expect(filesAt(root, 'main')).toEqual(['a.txt', 'before.txt']);
+    expect(filesAt(root, 'new')).toEqual(['a.txt', 'after.txt', 'before.txt']);
+    expect(sh(root, 'status', '--porcelain')).toBe('');
+    // The same on one branch is the person's wish.
+    sh(root, 'reset', '-q', '--soft', 'HEAD~1');
+    expect((await capture()).outcome).toMatchObject({ kind: 'snapshot', why: 'staged' });
+  });
+
   test('looks only at the paths it was told, once it knows the rest', async () => {
     const root = tempRepo({ 'a.txt': 'a\n', 'b.txt': 'b\n' });
     const { capture } = await openCapture(root);
