@@ -132,9 +132,11 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     try {
       if (closed) return;
       if (events.some(({ type }) => type === 'targets')) await triggers?.retarget();
-      const kind = session?.lastError?.kind;
+      const held = session;
+      const kind = held?.lastError?.kind;
       const isLocked = kind === 'locked' || events.some((event) => event.type === 'remote-failed' && event.failure.kind === 'locked');
-      if (isLocked && session !== undefined) await session.index.ready().then(() => clearStaleLocks((session as RepoSession).repo)).catch((error: unknown) => log.debug('Locks cannot be looked at', { error: String(error) }));
+      // While no git of ours runs, and one that lets the index follow may.
+      if (isLocked && held !== undefined) await held.index.ready().then(() => clearStaleLocks(held.repo)).catch((error: unknown) => log.debug('Locks cannot be looked at', { error: String(error) }));
       // A directory that went away, or damage: opening it again finds out, and repairs.
       if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await shut();
     } finally {

@@ -5,7 +5,7 @@ import { git, type Repo } from './git.ts';
 import { readBlobs } from './merge-blobs.ts';
 import type { MergeCase, SideEntries } from './merge-cases.ts';
 import { pathsWithMessage, type MergeOutcome } from './merge-tree.ts';
-import { listTree, type Entry, withoutIndex } from './tree.ts';
+import { listTree, withoutIndex, type Entry } from './tree.ts';
 
 /** Larger files are taken as git merged them: parsing would hold everything up. */
 const maxParsedBytes = 4 * 1024 * 1024;
