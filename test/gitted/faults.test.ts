@@ -78,6 +78,45 @@ describe('a push that is cut off', () => {
   });
 });
 
+describe('a fetch after', () => {
+  /** A machine with something new in `one`, which nobody has fetched. */
+  const makeChanged = (): { box: TestMachine; binding: string; branch: string } => {
+    const box = makeProbe();
+    box.must('reset', '-q', '--hard', 'HEAD~1');
+    writeFileSync(join(box.inside, 'live/one'), 'from inside\n');
+    return { box, binding: join(box.inside, 'var/lib/gitted/bindings/master.one'), branch: insideRef(box, 'refs/heads/master') };
+  };
+  const expectFetched = (box: TestMachine): void => {
+    box.must('pull', '-q', 'box', 'master');
+    expect(readFileSync(join(box.root, 'one/value'), 'utf8')).toBe('from inside\n');
+    expect(readFileSync(join(box.root, 'two/value'), 'utf8')).toBe('old 2\n');
+  };
+
+  test('a git inside was killed: what it locked is free again, and files that only have such names stay', () => {
+    const { box, binding } = makeChanged();
+    const repository = join(box.inside, 'local.repository.git');
+    const locks = ['refs/heads/master.lock', 'refs/gitted/state/master/one.lock', 'packed-refs.lock', 'config.lock'].map((name) => join(repository, name));
+    const names = [...locks, join(binding, 'live.index.lock'), join(box.inside, 'var/lib/gitted/graft.index.lock'), join(box.inside, 'var/lib/gitted/lock.info')];
+    for (const name of names) writeFileSync(name, '');
+    writeFileSync(join(binding, 'live/package.lock'), 'somebody\'s own');
+    expectFetched(box);
+    expect(names.filter((name) => existsSync(name))).toEqual([]);
+    expect(readFileSync(join(box.root, 'one/package.lock'), 'utf8')).toBe('somebody\'s own');
+  });
+
+  test('git could not take in what was exported: nothing is taken for deleted, and the next fetch has it', () => {
+    const { box, binding, branch } = makeChanged();
+    rmSync(join(binding, 'live.index'));
+    mkdirSync(join(binding, 'live.index'));
+    const said = box.git('fetch', 'box');
+    expect(said.status).not.toBe(0);
+    expect(said.text).toContain('one was exported, but git could not take it in; the branch is as it was.');
+    expect(insideRef(box, 'refs/heads/master')).toBe(branch);
+    rmSync(join(binding, 'live.index'), { recursive: true });
+    expectFetched(box);
+  });
+});
+
 describe('a push that fails', () => {
   test.each(['stage', 'verify'])('%s fails on the last binding: rejected, nothing changed, the reason is told', (verb) => {
     const box = makeProbe();

@@ -188,7 +188,7 @@ command_undo() {
 	head=$(git rev-parse "refs/heads/$branch")
 	before=$(git for-each-ref --format='%(objectname)' --sort=refname refs/gitted/before | tail -n 1)
 	[ "$before" != "" ] || fail "There is no earlier state to go back to."
-	tree=$(undo_tree "$head" "$before")
+	tree=$(undo_tree "$head" "$before") || fail "The earlier state cannot be put together; nothing was changed."
 	[ "$tree" != "$(git rev-parse "$head^{tree}")" ] || fail "The state is already the one before the last import."
 	commit=$(git commit-tree -p "$head" -m "undo: back to the state before the last push" "$tree")
 	import_branch "$branch" "$head" "$commit" || exit 1
@@ -207,7 +207,7 @@ undo_tree() {
 	for name in $(list_bindings "$branch"); do
 		path=$(load_binding "$branch" "$name" && printf '%s' "$GITTED_DATA_PATH")
 		earlier=$(tree_at "$2" "$path")
-		[ "$earlier" = "" ] || tree=$(graft "$tree" "$path" "$earlier")
+		[ "$earlier" = "" ] || tree=$(graft "$tree" "$path" "$earlier") || return 1
 	done
 	printf '%s\n' "$tree"
 }

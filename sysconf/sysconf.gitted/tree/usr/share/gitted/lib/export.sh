@@ -21,7 +21,7 @@ export_binding() {
 	started=$moment
 	fill_live || fail "$binding_name could not be exported; the branch and the live state are as they were."
 	check_directory "$live" "$GITTED_DATA_PATH" || fail "$binding_name was not exported: names like these do not leave the container."
-	tree=$(hash_live)
+	tree=$(hash_live) || fail "$binding_name was exported, but git could not take it in; the branch is as it was."
 	what=unchanged
 	if [ "$tree" != "$old" ]; then
 		what=$(describe_changes "${old:-$empty_tree}" "$tree")
@@ -59,10 +59,11 @@ export_branch() {
 	done <"$var/names.bound"
 	export_sysconf "$1"
 	[ -s "$var/exported" ] || return 0
-	tree=$(git rev-parse -q --verify "$exported_commit^{tree}" || printf %s "$empty_tree")
+	tree=$empty_tree
+	[ "$exported_commit" = "" ] || tree=$(git rev-parse -q --verify "$exported_commit^{tree}") || fail "$exported_commit, where $1 is, cannot be read."
 	before=$tree
 	while IFS='	' read -r name path exported what; do
-		[ "$(git rev-parse -q --verify "$(state_ref_of "$1" "$name")" || :)" = "$exported" ] || tree=$(graft "$tree" "$path" "$exported")
+		[ "$(git rev-parse -q --verify "$(state_ref_of "$1" "$name")" || :)" = "$exported" ] || tree=$(graft "$tree" "$path" "$exported") || fail "$path could not be put into the branch; it is as it was."
 	done <"$var/exported"
 	[ "$tree" = "$before" ] || commit_export "$1" "$2" "$tree" "$before"
 	settle_export "$1"

@@ -12,6 +12,13 @@ lock_holder() {
 	printf '%s, since %s: %s' "$who" "$since" "$what"
 }
 
+# What a git that was killed leaves would keep every later one out. Whoever has the lock knows that none is at work.
+clear_leftovers() {
+	rm -f "$GIT_DIR"/*.lock "$var"/*.index.lock "$var"/bindings/*/*.index.lock
+	# No ref has a name like that.
+	find "$GIT_DIR/refs" -type f -name '*.lock' -exec rm -f {} +
+}
+
 # take_lock nowait|wait WHO
 take_lock() {
 	[ "${GITTED_LOCKED:-}" = "" ] || return 0
@@ -27,6 +34,8 @@ take_lock() {
 			waited=$((waited + 1))
 		done
 	fi
+	# Still there only where the last one did not come to its end.
+	[ ! -f "$var/lock.info" ] || clear_leftovers
 	lock_who=$2
 	GITTED_LOCKED=$$
 	export GITTED_LOCKED lock_who lock_since

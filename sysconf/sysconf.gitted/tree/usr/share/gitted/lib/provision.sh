@@ -79,7 +79,7 @@ export_sysconf() {
 	! cmp -s "$var/sysconf.token.next" "$var/sysconf.token" || return 0
 	GITTED_ALLOW_LINKS=1 check_directory "$sysconf_dir" sysconf || return 0
 	rm -f "$var/sysconf.index"
-	tree=$(cd "$sysconf_dir" && export GIT_INDEX_FILE="$var/sysconf.index" && git read-tree "$old" && git --work-tree="$sysconf_dir" add -A -f . && git write-tree)
+	tree=$(cd "$sysconf_dir" && export GIT_INDEX_FILE="$var/sysconf.index" && git read-tree "$old" && git --work-tree="$sysconf_dir" add -A -f . && git write-tree) || fail "/sysconf could not be exported; the branch is as it was."
 	if git diff-tree -r --no-renames "$old" "$tree" | grep -q '^:[0-7]* 120000 '; then
 		complain "/sysconf has new symbolic links; it is left out of this export. Put links into setup.rc."
 		return 0

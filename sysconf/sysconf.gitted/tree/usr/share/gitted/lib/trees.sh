@@ -27,14 +27,14 @@ check_directory() {
 # with_live GIT-ARGUMENTS: git with the binding's index and its directory of the live state.
 with_live() { GIT_INDEX_FILE=$binding_dir/live.index git --work-tree="$live" -c core.fsyncMethod=batch -c core.autocrlf=false "$@"; }
 
-# Prints the tree of the binding's live directory. The index spares reading what was not touched.
+# Prints the tree of the binding's live directory; fails rather than printing one that is not whole. The index spares
+# reading what was not touched.
 hash_live() {
 	(cd "$live" && with_live add -A -f . && with_live write-tree)
 }
 
 # Makes the binding's live directory what a tree says (after its import).
 set_live() {
-	rm -f "$binding_dir/live.index.lock"
 	with_live read-tree --reset -u "$1"
 }
 
@@ -55,13 +55,13 @@ check_out() {
 # git insists on a work tree here, although it looks at none.
 with_graft() { GIT_INDEX_FILE=$var/graft.index git --literal-pathspecs --work-tree="$var" "$@"; }
 
-# graft TREE PATH NEW: prints TREE with NEW at PATH (NEW empty: without PATH).
+# graft TREE PATH NEW: prints TREE with the tree NEW at PATH (NEW the empty tree: without PATH), or fails.
 graft() {
 	rm -f "$var/graft.index"
-	with_graft read-tree "$1"
-	(cd "$var" && with_graft rm -r -q -f --cached --ignore-unmatch -- "$2") >/dev/null
-	[ "$3" = "" ] || [ "$3" = "$empty_tree" ] || (cd "$var" && with_graft read-tree --prefix="$2/" "$3")
-	with_graft write-tree
+	with_graft read-tree "$1" || return 1
+	(cd "$var" && with_graft rm -r -q -f --cached --ignore-unmatch -- "$2") >/dev/null || return 1
+	[ "$3" = "$empty_tree" ] || (cd "$var" && with_graft read-tree --prefix="$2/" "$3") || return 1
+	with_graft write-tree || return 1
 	rm -f "$var/graft.index"
 }
 
