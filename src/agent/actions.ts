@@ -25,14 +25,17 @@ import { findTargets, readSides, setupOf, type LoopTarget } from './targets.ts';
 /** A race with the person's own git is tried again this soon. */
 const raceRetryMs = 250;
 
-/** Carries out one action. Never throws: trouble becomes an event. */
-export async function performAction(session: RepoSession, action: Action, signal: AbortSignal): Promise<Event[]> {
+/**
+ * Carries out one action. Never throws: trouble becomes an event.
+ * @param rested resolves whether everything lay at rest when a capture's time came that was begun ahead of it.
+ */
+export async function performAction(session: RepoSession, action: Action, signal: AbortSignal, rested?: Promise<boolean>): Promise<Event[]> {
   try {
     // What goes on in the work tree waits for the indexes; what goes on with a remote does not.
     if (action.type !== 'fetch' && action.type !== 'publish') await session.index.ready();
     switch (action.type) {
       case 'capture':
-        return await performCapture(session, action);
+        return await performCapture(session, action, rested);
       case 'fetch': {
         const target = targetOf(session, action.remote);
         return [await (target.container === undefined ? performFetch(session, target, signal) : talkToContainer(session, target, undefined, signal))];
@@ -67,7 +70,7 @@ function targetOf(session: RepoSession, key: string): LoopTarget {
   return session.targets.get(key) ?? { remote: key, branch: session.branch ?? 'main', key, side: undefined, container: undefined };
 }
 
-async function performCapture(session: RepoSession, action: Action & { type: 'capture' }): Promise<Event[]> {
+async function performCapture(session: RepoSession, action: Action & { type: 'capture' }, rested: Promise<boolean> | undefined): Promise<Event[]> {
   const { repo, config } = session;
   // A work tree between two commits must not be taken for the person's doing.
   if (await hasOpenUpdate(repo)) await recoverApply(repo, session.index, config.conflict, { host: session.host, sign: config.sign });
@@ -88,8 +91,10 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
     template: config.message,
     sign: config.sign,
     now: new Date(),
+    rested,
   });
   session.lastError = undefined;
+  if (report.outcome.kind === 'disturbed') return [{ type: 'disturbed' }];
   await rememberReport(session, report, action.scan, inode);
   logOutcome(session, report);
   const { outcome, head } = report;

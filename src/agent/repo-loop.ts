@@ -8,7 +8,7 @@ import type { RepoConfig } from '../config/config.ts';
 import { GitsyncError, toGitsyncError } from '../errors.ts';
 import { clearStaleLocks } from '../git/stale-locks.ts';
 import { withFields, type Log } from '../log.ts';
-import { initialState, isSettled, step, wakeAtMs, type Action, type Event, type RepoState } from '../core/repo-state.ts';
+import { initialState, isSettled, restOf, step, wakeAtMs, type Action, type Event, type RepoState } from '../core/repo-state.ts';
 import { steadyFromWall, steadyNow } from '../process/steady-clock.ts';
 import { performAction } from './actions.ts';
 import { changeOwnState } from './own-state.ts';
@@ -51,6 +51,9 @@ export interface LoopOptions {
 const reopenMs = 3_000;
 /** The first look does not wait longer than this until every directory is watched. */
 const longestWatchWaitMs = 5_000;
+/** How much of the quiet time a capture may use to prepare its commit. */
+const leadShare = 0.6;
+const longestLeadMs = 250;
 /** setTimeout overflows beyond this. */
 const maxTimerMs = 2 ** 31 - 1;
 
@@ -65,6 +68,8 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
   let timer: NodeJS.Timeout | undefined;
   let noting: Promise<void> = Promise.resolve();
   let running: Promise<void> | undefined;
+  /** A capture that was begun ahead of its time, and waits for it. */
+  let waitingForRest: { untilMs: number; settle: (isRested: boolean) => void } | undefined;
   /** Talks with containers, beside everything else. */
   const talks = new Set<Promise<void>>();
   let talking = new AbortController();
@@ -77,21 +82,39 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     for (const wake of waiters.splice(0)) wake();
   };
 
-  const arm = (): void => {
+  const arm = (nowMs: number): void => {
     clearTimeout(timer);
     if (closed || state === undefined) return;
-    const waitMs = wakeAtMs(state, steadyNow()) - steadyNow();
+    const waitMs = wakeAtMs(state, nowMs) - steadyNow();
     if (Number.isFinite(waitMs)) timer = setTimeout(() => post({ type: 'tick' }), Math.min(Math.max(waitMs, 0), maxTimerMs));
   };
 
   const isApart = (action: Action): boolean => (action.type === 'fetch' || action.type === 'publish') && (state?.remotes.get(action.remote)?.triggers.apart ?? false);
 
-  const act = (action: Action): Promise<void> =>
-    slots
-      .use(() => performAction(session as RepoSession, action, abort.signal))
+  /** Settles whether the capture that was begun ahead of its time may be committed. */
+  const lookAtRest = (nowMs: number): void => {
+    if (waitingForRest === undefined) return;
+    const rest = closed || state === undefined ? 'disturbed' : restOf(state, waitingForRest.untilMs, nowMs);
+    if (rest !== 'resting') waitingForRest.settle(rest === 'rested');
+  };
+
+  const waitForRest = (untilMs: number): Promise<boolean> =>
+    new Promise((resolve) => {
+      const settle = (isRested: boolean): void => {
+        waitingForRest = undefined;
+        resolve(isRested);
+      };
+      waitingForRest = { untilMs, settle };
+    });
+
+  const act = (action: Action): Promise<void> => {
+    const rested = action.type === 'capture' && action.restedAtMs !== undefined ? waitForRest(action.restedAtMs) : undefined;
+    return slots
+      .use(() => performAction(session as RepoSession, action, abort.signal, rested))
       .then(takeIn)
       .catch(recoverLoop)
       .finally(wakeWaiters);
+  };
 
   const talk = (action: Action): void => {
     const mine = session as RepoSession;
@@ -112,11 +135,14 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
 
   const post = (event: Event): void => {
     if (closed || state === undefined) return;
-    const [next, actions] = step(state, event, steadyNow());
+    const nowMs = steadyNow();
+    const [next, actions] = step(state, event, nowMs);
     state = next;
     for (const action of actions) if (isApart(action)) talk(action);
     for (const action of actions) if (!isApart(action)) running = act(action);
-    arm();
+    // Of the same moment: what is not due in one of them has to be due later in the other.
+    lookAtRest(nowMs);
+    arm(nowMs);
     wakeWaiters();
     options.onChange?.();
   };
@@ -141,6 +167,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await shut();
     } finally {
       running = undefined;
+      waitingForRest = undefined;
     }
     if (closed) return;
     if (session === undefined) return open();
@@ -170,7 +197,9 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       await Promise.race([triggers.watching, wait(longestWatchWaitMs, undefined, { signal: abort.signal, ref: false }).catch(() => undefined)]);
       if (closed || session !== mine) return;
     }
-    const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, fullScanMs: config.fullScanMs };
+    // Hooks, and programs that sign, are not started in vain.
+    const leadMs = config.hooks || config.sign ? 0 : Math.min(config.quietMs * leadShare, longestLeadMs);
+    const settings = { quietMs: config.quietMs, maxDelayMs: config.maxDelayMs, fullScanMs: config.fullScanMs, leadMs };
     const { pausedUntilMs } = session.own;
     state = { ...initialState(settings, [], steadyNow()), pausedUntilMs: steadyFromWall(pausedUntilMs ?? Infinity) };
     post({ type: 'tick' });
@@ -263,6 +292,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
     },
     async close() {
       closed = true;
+      lookAtRest(steadyNow());
       abort.abort();
       talking.abort();
       for (const cron of crons) await cron.destroy();

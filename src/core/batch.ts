@@ -42,6 +42,10 @@ function extend(span: Span | undefined, nowMs: number): Span {
   return { firstMs: span?.firstMs ?? nowMs, lastMs: nowMs };
 }
 
+function union(span: Span, other: Span = span): Span {
+  return { firstMs: Math.min(span.firstMs, other.firstMs), lastMs: Math.max(span.lastMs, other.lastMs) };
+}
+
 export function isClean(dirty: Dirty): boolean {
   return dirty.all === undefined && dirty.paths.size === 0;
 }
@@ -53,6 +57,13 @@ export function markDirty(dirty: Dirty, hint: ReadonlySet<RawPath> | 'all', nowM
   for (const path of hint) paths.set(path, extend(paths.get(path), nowMs));
   if (paths.size <= maxMarkedPaths) return { ...dirty, paths };
   return { paths: new Map(), all: extend(dirty.all, nowMs) };
+}
+
+/** Takes back what was to be taken, with what was marked meanwhile. */
+export function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
+  const paths = new Map(dirty.paths);
+  for (const [path, span] of taking.paths) paths.set(path, union(span, paths.get(path)));
+  return { paths, all: taking.all === undefined ? dirty.all : union(taking.all, dirty.all) };
 }
 
 /** Puts paths back that could not be taken yet; since when they wait is kept, and they need no new rest. */
@@ -78,6 +89,13 @@ export function dueAtMs(dirty: Dirty, { quietMs, maxDelayMs }: BatchTimes): numb
     capped = Math.min(capped, firstMs + maxDelayMs);
   }
   return Math.min(allRested, firstRested + patience * quietMs, capped);
+}
+
+/** When everything that is dirty will have rested, if nothing else happens; undefined where it is not to be waited for, or not known what it is. */
+export function restedAtMs(dirty: Dirty, times: BatchTimes): number | undefined {
+  const dueMs = dueAtMs(dirty, times);
+  const isWhole = dirty.all === undefined && [...dirty.paths.values()].every(({ firstMs, lastMs }) => lastMs + times.quietMs <= dueMs && firstMs + times.maxDelayMs > dueMs);
+  return isWhole && dirty.paths.size > 0 ? dueMs : undefined;
 }
 
 /** What to take now. Call it at or after `dueAtMs`. */

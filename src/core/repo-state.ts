@@ -4,17 +4,20 @@
  * back with an event.
  */
 import { backoffMs } from './backoff.ts';
-import { clean, dueAtMs, isClean, markDirty, putBack, takeBatch, type BatchTimes, type Dirty } from './batch.ts';
+import { clean, dueAtMs, isClean, markDirty, mergeBack, putBack, restedAtMs, takeBatch, type BatchTimes, type Dirty } from './batch.ts';
 import type { RawPath } from './raw-path.ts';
 import { absorbRemote, isNetworkTrouble, newRemote, noteFetchStart, noteLocalMove, openRemote, urgeRemote, type RemoteEvent, type RemoteSetup, type RemoteState } from './remote-state.ts';
 import { pullDelayMs } from './remote-triggers.ts';
 
 export interface RepoSettings extends BatchTimes {
   fullScanMs: number;
+  /** How long before the end of the quiet time a capture may begin, so that only its commit has to wait for it. */
+  leadMs: number;
 }
 
 export type Action =
-  | { type: 'capture'; scan: ReadonlySet<RawPath> | 'all'; overdue: ReadonlySet<RawPath> }
+  /** `restedAtMs`: begun ahead; the commit waits until then, and is given up when something changes before (see `restOf`). */
+  | { type: 'capture'; scan: ReadonlySet<RawPath> | 'all'; overdue: ReadonlySet<RawPath>; restedAtMs?: number }
   | { type: 'fetch'; remote: string }
   | { type: 'integrate'; remote: string; tip: string }
   | { type: 'publish'; remote: string; commit: string; fallback: boolean }
@@ -38,6 +41,8 @@ export interface RepoState {
   pausedUntilMs: number;
   captureRetryAtMs: number;
   captureFailures: number;
+  /** A capture that was begun ahead was given up: the next one is not begun before its time. */
+  wasDisturbed: boolean;
   tidyAtMs: number;
   remotes: ReadonlyMap<string, RemoteState>;
   /** Commits of branches beside the checked-out one that some remote follows. */
@@ -48,6 +53,8 @@ export type Event =
   | { type: 'changed'; hint: ReadonlySet<RawPath> | 'all' }
   /** `leftovers`: incoming versions wait for a place that may be free now; `failed`: some file could not be saved. */
   | { type: 'captured'; local: string | null; standsStill: boolean; waiting: readonly RawPath[]; complete: boolean; leftovers: boolean; failed: boolean }
+  /** A capture that was begun ahead was given up, without a trace. */
+  | { type: 'disturbed' }
   /** `retryMs`: a short wait for a race; undefined: longer each time. */
   | { type: 'capture-failed'; retryMs: number | undefined; random: number }
   /** Another branch is checked out, or the remotes changed: start over with these. */
@@ -72,6 +79,8 @@ const tidySoonMs = 2_000;
 const tidyAgainMs = 10_000;
 /** What could not be saved is tried again after this, and then after longer and longer. */
 const failedAgainMs = 10_000;
+/** More paths than this are not begun with ahead of their time: it may be in vain. */
+const mostPathsAhead = 100;
 /** A race that is lost again and again is tried again after this at the latest. */
 const longestRaceMs = 3_000;
 
@@ -89,6 +98,7 @@ export function initialState(settings: RepoSettings, remotes: readonly RemoteSet
     pausedUntilMs: 0,
     captureRetryAtMs: 0,
     captureFailures: 0,
+    wasDisturbed: false,
     tidyAtMs: nowMs + tidyAgainMs,
     remotes: new Map(remotes.map((setup) => [setup.name, newRemote(nowMs, setup)])),
     sides: new Map(),
@@ -122,6 +132,8 @@ function absorb(state: RepoState, event: Event, nowMs: number): RepoState {
       return { ...state, dirty: markDirty(state.dirty, event.hint, nowMs) };
     case 'captured':
       return absorbCapture(state, event, nowMs);
+    case 'disturbed':
+      return { ...state, busy: undefined, dirty: mergeBack(state.dirty, state.taking), taking: clean, wasDisturbed: true };
     case 'capture-failed': {
       const failures = state.captureFailures + 1;
       // A lock may be held for as long as somebody thinks about a commit message.
@@ -206,10 +218,6 @@ function noteLocalMoves(before: RepoState, after: RepoState, nowMs: number): Rep
   return withEachRemote(after, (remote) => (hasMoved(remote) && remote.tip !== localOf(after, remote) ? noteLocalMove(remote, nowMs) : remote));
 }
 
-function mergeBack(dirty: Dirty, taking: Dirty): Dirty {
-  return { paths: new Map([...dirty.paths, ...taking.paths]), all: taking.all ?? dirty.all };
-}
-
 function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, nowMs: number): RepoState {
   const moved = event.local !== state.local;
   const failedRetryMs = event.failed ? Math.min(Math.max(2 * state.failedRetryMs, failedAgainMs), state.settings.fullScanMs) : event.complete ? 0 : state.failedRetryMs;
@@ -222,6 +230,7 @@ function absorbCapture(state: RepoState, event: Event & { type: 'captured' }, no
     local: event.local,
     standsStill: event.standsStill,
     captureFailures: 0,
+    wasDisturbed: false,
     captureRetryAtMs: 0,
     nextScanMs: event.failed ? Math.min(scanMs, nowMs + failedRetryMs) : scanMs,
     failedRetryMs,
@@ -264,6 +273,26 @@ function remoteAction(state: RepoState, nowMs: number): Action | undefined {
   return undefined;
 }
 
+/** When what is dirty will have rested, where its capture may begin ahead. */
+function leadFor({ dirty, settings, wasDisturbed, local }: RepoState): { fromMs: number; restedMs: number } | undefined {
+  const isSuited = settings.leadMs > 0 && !wasDisturbed && local !== undefined && dirty.paths.size <= mostPathsAhead;
+  const restedMs = isSuited ? restedAtMs(dirty, settings) : undefined;
+  return restedMs === undefined ? undefined : { fromMs: restedMs - settings.leadMs, restedMs };
+}
+
+/** A capture that begins ahead of its time, where that is now. */
+function captureAhead(state: RepoState, nowMs: number): Action | undefined {
+  const lead = nowMs < state.captureRetryAtMs ? undefined : leadFor(state);
+  if (lead === undefined || nowMs < lead.fromMs) return undefined;
+  return { type: 'capture', scan: new Set(state.dirty.paths.keys()), overdue: new Set(), restedAtMs: lead.restedMs };
+}
+
+/** Whether the commit of a capture that was begun ahead may be made now. */
+export function restOf(state: RepoState, restedMs: number, nowMs: number): 'resting' | 'rested' | 'disturbed' {
+  if (!isClean(state.dirty) || nowMs < state.pausedUntilMs) return 'disturbed';
+  return nowMs < restedMs ? 'resting' : 'rested';
+}
+
 /** Chooses the next action that touches the work tree or an ordinary remote, if the repository is free and something is due. */
 function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
   if (state.busy !== undefined || nowMs < state.pausedUntilMs) return [state, []];
@@ -279,8 +308,9 @@ function choose(state: RepoState, nowMs: number): [RepoState, Action[]] {
     }
   }
   if (state.local === undefined) return [state, []];
-  const action = remoteAction(state, nowMs) ?? (nowMs >= state.tidyAtMs ? { type: 'tidy' as const } : undefined);
+  const action = remoteAction(state, nowMs) ?? captureAhead(state, nowMs) ?? (nowMs >= state.tidyAtMs ? { type: 'tidy' as const } : undefined);
   if (action === undefined) return [state, []];
+  if (action.type === 'capture') return start({ ...state, dirty: clean, taking: state.dirty }, action);
   return start(action.type === 'fetch' ? withRemote(state, action.remote, noteFetchStart) : state, action);
 }
 
@@ -317,10 +347,18 @@ function remoteWakeAtMs(state: RepoState, name: string, remote: RemoteState): nu
   return Math.max(remote.retryAtMs, Math.min(remote.fetchAtMs, publishMs));
 }
 
+function captureWakeAtMs(state: RepoState, nowMs: number): number {
+  if (state.busy !== undefined) {
+    const restedMs = state.busy.type === 'capture' ? state.busy.restedAtMs : undefined;
+    return restedMs !== undefined && restedMs > nowMs ? restedMs : Infinity;
+  }
+  return Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, leadFor(state)?.fromMs ?? dueAtMs(state.dirty, state.settings)));
+}
+
 /** When the driver has to call again if nothing else happens; Infinity: never. */
 export function wakeAtMs(state: RepoState, nowMs: number): number {
   if (nowMs < state.pausedUntilMs) return state.busy === undefined ? state.pausedUntilMs : Infinity;
-  const capture = state.busy === undefined ? Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, dueAtMs(state.dirty, state.settings))) : Infinity;
+  const capture = captureWakeAtMs(state, nowMs);
   // Remote work begins when the branch has been looked at.
   if (state.local === undefined) return capture;
   const remotes = [...state.remotes].map(([name, remote]) => remoteWakeAtMs(state, name, remote));

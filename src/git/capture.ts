@@ -13,10 +13,10 @@ import { lockIndex } from './index-lock.ts';
 import type { PrivateIndex } from './private-index.ts';
 import { resolveCommit, updateRef } from './refs.ts';
 import { readHead, type HeadState, type OpenOperation } from './repository.ts';
-import { scanWorkTree, type Finding } from './scan.ts';
+import { scanWorkTree, statOf, type Finding } from './scan.ts';
 import { holdSecretContent } from './secret-scan.ts';
 import { saveSnapshot } from './snapshot.ts';
-import { hashingDeadlineMs, takeFiles, type Taken } from './take-files.ts';
+import { hashingDeadlineMs, sameFile, takeFiles, type Taken } from './take-files.ts';
 import { listIndex, withoutIndex } from './tree.ts';
 
 export interface CaptureRequest {
@@ -40,6 +40,8 @@ export interface CaptureRequest {
   template: string | undefined;
   sign: boolean;
   now: Date;
+  /** Begun ahead of its time: resolves whether everything then lies at rest. The commit waits for it, and without hooks or a signature. */
+  rested?: Promise<boolean> | undefined;
 }
 
 /** Why the branch does not move although files changed. */
@@ -47,6 +49,8 @@ export type OffBranch = OpenOperation | 'detached' | 'other-branch' | 'staged' |
 
 export type CaptureOutcome =
   | { kind: 'nothing' }
+  /** Begun ahead of its time, and in vain: nothing of it stays, and the rest of the report means nothing. */
+  | { kind: 'disturbed' }
   | { kind: 'committed'; commit: string; parent: string | undefined; paths: RawPath[] }
   /** Kept under refs/gitsync/snap; `commit` is undefined when nothing differs from the last snapshot. */
   | { kind: 'snapshot'; commit: string | undefined; why: OffBranch };
@@ -89,14 +93,18 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       const off = offBranchReason(head, request.branch) ?? (verdict === 'staged' ? 'staged' : undefined);
       // A fresh private index knows nothing of what was found before.
       const complete = request.scan === 'all' || scannedGeneration !== index.generation || off !== undefined;
-      const scan = await scanWorkTree(repo, index.file, complete ? 'all' : request.scan, request.allowed);
+      // Ahead of its time only what is plain: what needs a look at everything has its own.
+      const isInVain = request.rested !== undefined && complete;
+      const scan = await scanWorkTree(repo, index.file, isInVain ? new Set() : complete ? 'all' : request.scan, request.allowed);
       const findings = scan.findings.filter(({ path }) => !request.keep.has(path));
       const { outcome, held, waiting, failed } = await withStaging(repo, index, off === undefined ? head.commit : undefined, findings, async (staging) => {
         const { taken, ...rest } = await take(repo, index, staging, request, findings, scan.readProblem !== undefined);
+        // What is still being written gets its full time.
+        if (request.rested !== undefined && (isInVain || rest.waiting.length + rest.failed.length > 0)) return { outcome: { kind: 'disturbed' as const }, ...rest };
         return { outcome: await keep(repo, index, staging, request, head, off, taken), ...rest };
       });
       const aside = scan.findings.filter(({ path, kind, sizeBytes }) => request.keep.has(path) && kind !== 'delete' && sizeBytes <= request.limits.maxFileSizeBytes).map(({ path }) => path);
-      if (complete) scannedGeneration = index.generation;
+      if (complete && !isInVain) scannedGeneration = index.generation;
       if (outcome.kind === 'snapshot') index.forget();
       const landed = outcome.kind === 'committed' ? await whereLanded(repo, head, outcome.commit) : head;
       return { outcome, head: landed, held, aside, waiting, failed, nested: scan.nested, movedSubmodules: scan.movedSubmodules, readProblem: scan.readProblem, complete };
@@ -200,13 +208,23 @@ async function keep(repo: Repo, index: PrivateIndex, staging: Staging, request: 
     await staging.bringUp();
     return { kind: 'nothing' };
   }
+  const make = (): Promise<string> => makeCommit(repo, index, request, head, tree, taken);
+  const { rested } = request;
+  const ahead = rested === undefined ? undefined : await make();
+  if (rested !== undefined && !((await rested) && (await isStill(repo, head, taken)))) return { kind: 'disturbed' };
   const lock = await lockIndex(repo, head.commit);
   if (lock === 'held' || !(await index.userUnchanged())) {
     if (lock !== 'held') await lock.release();
     await staging.bringUp();
     return snapshot(lock === 'held' ? 'index-lock' : 'moved');
   }
-  const commit = await commitOnBranch(repo, index, request, head, tree, taken).catch(async (error: unknown) => {
+  const land = async (): Promise<string> => {
+    const made = ahead ?? (await make());
+    // By HEAD: whoever switches branches in this very moment gets the commit on the branch that they are on then.
+    await updateRef(repo, 'HEAD', made, head.commit ?? null, 'captured changes');
+    return made;
+  };
+  const commit = await land().catch(async (error: unknown) => {
     await lock.release();
     throw error;
   });
@@ -220,7 +238,14 @@ async function keep(repo: Repo, index: PrivateIndex, staging: Staging, request: 
 
 const statusLetters = { add: 'A', modify: 'M', delete: 'D' } as const;
 
-async function commitOnBranch(repo: Repo, index: PrivateIndex, request: CaptureRequest, head: HeadState, tree: string, taken: readonly Finding[]): Promise<string> {
+/** Whether the files are as they were taken, and the branch is where it was. */
+async function isStill(repo: Repo, head: HeadState, taken: readonly Finding[]): Promise<boolean> {
+  const now = await readHead(repo);
+  const isSameHead = now.ref === head.ref && now.commit === head.commit && now.operation === head.operation;
+  return isSameHead && taken.every(({ path, stat }) => sameFile(stat, statOf(repo, path)));
+}
+
+async function makeCommit(repo: Repo, index: PrivateIndex, request: CaptureRequest, head: HeadState, tree: string, taken: readonly Finding[]): Promise<string> {
   const message = commitMessage({
     host: request.host,
     branch: (head.ref ?? '').replace(/^refs\/heads\//, ''),
@@ -230,10 +255,7 @@ async function commitOnBranch(repo: Repo, index: PrivateIndex, request: CaptureR
   });
   const finalMessage = await runCommitHooks(repo, index.file, message);
   const finalTree = repo.hooks ? await gitText(repo, ['write-tree'], { indexFile: index.file }) : tree;
-  const commit = await commitTree(repo, { tree: finalTree, parents: head.commit === undefined ? [] : [head.commit], message: finalMessage, sign: request.sign });
-  // By HEAD: whoever switches branches in this very moment gets the commit on the branch that they are on then.
-  await updateRef(repo, 'HEAD', commit, head.commit ?? null, 'captured changes');
-  return commit;
+  return commitTree(repo, { tree: finalTree, parents: head.commit === undefined ? [] : [head.commit], message: finalMessage, sign: request.sign });
 }
 
 /** The changes for the message: with renames, where there may be some. */

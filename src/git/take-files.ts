@@ -27,7 +27,7 @@ export function hashingDeadlineMs(sizeBytes: number): number {
   return Number(process.env['GITSYNC_HASH_DEADLINE_MS'] ?? 120_000) + sizeBytes / slowestHashingBytesPerMs;
 }
 
-function sameFile(a: BigIntStats | undefined, b: BigIntStats | undefined): boolean {
+export function sameFile(a: BigIntStats | undefined, b: BigIntStats | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }

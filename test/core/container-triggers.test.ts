@@ -5,7 +5,7 @@ import type { RemoteSetup } from '../../src/core/remote-state.ts';
 import { ordinaryTriggers, restedAtMs, type RemoteTriggers } from '../../src/core/remote-triggers.ts';
 import { initialState, isSettled, step, wakeAtMs, type Action, type Event, type RepoState } from '../../src/core/repo-state.ts';
 
-const settings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000 };
+const settings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000, leadMs: 0 };
 const origin: RemoteSetup = { name: 'origin', triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: false }) };
 const container = (change: Partial<RemoteTriggers> = {}, more: Partial<RemoteSetup> = {}): RemoteSetup => ({
   name: 'box', triggers: { push: { kind: 'debounce', quietMs: 5_000 }, pull: { kind: 'every', everyMs: 300_000 }, hintQuietMs: 5_000, apart: true, ...change }, ...more,

@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import type { RawPath } from '../../src/core/raw-path.ts';
 import type { RemoteSetup } from '../../src/core/remote-state.ts';
 import { ordinaryTriggers } from '../../src/core/remote-triggers.ts';
-import { initialState as atStart, isSettled, step, wakeAtMs, type Action, type Event, type RepoSettings, type RepoState } from '../../src/core/repo-state.ts';
+import { initialState as atStart, isSettled, restOf, step, wakeAtMs, type Action, type Event, type RepoSettings, type RepoState } from '../../src/core/repo-state.ts';
 
-const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000 };
+const settings: RepoSettings = { quietMs: 300, maxDelayMs: 15_000, fullScanMs: 900_000, leadMs: 0 };
 const ordinary = (...names: string[]): RemoteSetup[] => names.map((name) => ({ name, triggers: ordinaryTriggers({ pollMs: 60_000, scheduled: false }) }));
 const captured = (local: string | null, extra: Partial<Event & { type: 'captured' }> = {}): Event => ({ type: 'captured', local, standsStill: false, waiting: [], complete: true, leftovers: false, failed: false, ...extra });
 
@@ -149,6 +149,52 @@ describe('one repository', () => {
   });
 });
 
+describe('a capture that begins ahead of its time', () => {
+  const hasty: RepoSettings = { ...settings, leadMs: 180 };
+  const settled = (): RepoState => ({ ...settledState(), settings: hasty });
+  const changed = (...paths: string[]): Event => ({ type: 'changed', hint: new Set(paths as RawPath[]) });
+
+  test('waits with its commit until everything has rested', () => {
+    const [dirty] = step(settled(), changed('a', 'b'), 1_000);
+    expect(wakeAtMs(dirty, 1_000)).toBe(1_120);
+    const [ahead, action] = feed(dirty, [{ type: 'tick' }], 1_120);
+    expect(action).toEqual({ type: 'capture', scan: new Set(['a', 'b']), overdue: new Set(), restedAtMs: 1_300 });
+    expect(restOf(ahead, 1_300, 1_299)).toBe('resting');
+    expect(wakeAtMs(ahead, 1_299)).toBe(1_300);
+    expect(restOf(ahead, 1_300, 1_300)).toBe('rested');
+    expect(wakeAtMs(ahead, 1_300)).toBe(Infinity);
+    expect(feed(ahead, [captured('c2', { complete: false })], 1_310)[1]).toMatchObject({ type: 'publish', commit: 'c2' });
+  });
+
+  test('is given up when something changes, and then takes place in its time', () => {
+    const [ahead] = feed(settled(), [changed('a', 'b')], 1_000);
+    const [again] = feed(feed(ahead, [{ type: 'tick' }], 1_150)[0], [changed('b')], 1_200);
+    expect(restOf(again, 1_300, 1_200)).toBe('disturbed');
+    const [rested, early] = feed(again, [{ type: 'disturbed' }], 1_210);
+    expect(early).toBeUndefined();
+    expect(wakeAtMs(rested, 1_210)).toBe(1_500);
+    const [later, action] = feed(rested, [{ type: 'tick' }], 1_500);
+    expect(action).toEqual({ type: 'capture', scan: new Set(['a', 'b']), overdue: new Set() });
+    // What comes after that may be begun ahead again.
+    const [next] = feed(later, [captured('c2', { complete: false }), { type: 'pushed', remote: 'origin', commit: 'c2', fallback: false }, changed('a')], 2_000);
+    expect(wakeAtMs(next, 2_000)).toBe(2_120);
+  });
+
+  test('is given up when the person pauses', () => {
+    const [ahead] = feed(feed(settled(), [changed('a')], 1_000)[0], [{ type: 'tick' }], 1_150);
+    const [paused] = feed(ahead, [{ type: 'pause', untilMs: Infinity }], 1_200);
+    expect(restOf(paused, 1_300, 1_200)).toBe('disturbed');
+    expect(feed(paused, [{ type: 'disturbed' }, { type: 'tick' }], 9_000)[1]).toBeUndefined();
+  });
+
+  test('does not begin where it is not known what changed, nor with many paths, nor before what is due with a remote', () => {
+    expect(wakeAtMs(feed(settled(), [{ type: 'changed', hint: 'all' }], 1_000)[0], 1_000)).toBe(1_300);
+    expect(wakeAtMs(feed(settled(), [changed(...Array.from({ length: 101 }, (_, i) => `f${i}`))], 1_000)[0], 1_000)).toBe(1_300);
+    const moved = feed(settled(), [changed('a')], 1_000)[0];
+    expect(feed(moved, [{ type: 'remote-moved', remote: 'origin' }], 1_150)[1]).toEqual({ type: 'fetch', remote: 'origin' });
+  });
+});
+
 describe('property: whatever happens in whatever order', () => {
   const remoteEvents = (remote: string): fc.Arbitrary<Event> =>
     fc.oneof(
@@ -162,9 +208,10 @@ describe('property: whatever happens in whatever order', () => {
   );
 
   /** A world of commit counters: what each action answers. */
-  function answer(action: Action, world: { local: number; remotes: Record<string, number> }, luck: number): Event {
+  function answer(action: Action, world: { local: number; remotes: Record<string, number>; rest?: ReturnType<typeof restOf> }, luck: number): Event {
     if (action.type === 'capture') {
       if (luck < 0.1) return { type: 'capture-failed', retryMs: undefined, random: luck };
+      if (action.restedAtMs !== undefined && (luck < 0.4 || world.rest === 'disturbed')) return { type: 'disturbed' };
       world.local += luck < 0.6 ? 1 : 0;
       return captured(`v${world.local}`, { complete: action.scan === 'all' });
     }
@@ -185,9 +232,9 @@ describe('property: whatever happens in whatever order', () => {
   test('there is at most one action at a time, it never sleeps on due work, and in the end all remotes are equal', () => {
     const script = fc.array(fc.record({ event: outside, wait: fc.integer({ min: 0, max: 5_000 }), luck: fc.double({ min: 0, max: 1, noNaN: true }) }), { maxLength: 80 });
     fc.assert(
-      fc.property(script, (steps) => {
-        let state = atStart(settings, ordinary('one', 'two'), 0);
-        const world = { local: 1, remotes: { one: 0, two: 0 } as Record<string, number> };
+      fc.property(script, fc.constantFrom(0, 180), (steps, leadMs) => {
+        let state = atStart({ ...settings, leadMs }, ordinary('one', 'two'), 0);
+        const world: Parameters<typeof answer>[1] = { local: 1, remotes: { one: 0, two: 0 } };
         let now = 0;
         let running: Action | undefined;
         const take = (event: Event): void => {
@@ -202,6 +249,15 @@ describe('property: whatever happens in whatever order', () => {
         };
         const finish = (luck: number): void => {
           if (running === undefined) return;
+          if (running.type === 'capture' && running.restedAtMs !== undefined) {
+            // As the driver does it: woken at the time that the state names, unless something changed before.
+            while ((world.rest = restOf(state, running.restedAtMs, now)) === 'resting') {
+              const wake = wakeAtMs(state, now);
+              expect(wake).toBeGreaterThan(now);
+              expect(wake).toBeLessThanOrEqual(running.restedAtMs);
+              now = wake;
+            }
+          }
           const event = answer(running, world, luck);
           running = undefined;
           take(event);

@@ -10,6 +10,7 @@ import { captureDefaults, openCapture } from '../helpers/capture.ts';
 import { sh, tempRepo, write } from '../helpers/repos.ts';
 // All that is tested of captures holds here too.
 import './capture.test.ts';
+import './capture-ahead.test.ts';
 import './respect.test.ts';
 
 beforeAll(() => {
