@@ -3,7 +3,7 @@
  * open may have written to it since, so it is looked at once more before it
  * goes; nothing goes whose content is not in the object database and reachable.
  */
-import { readdirSync, statSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, statSync, unlinkSync } from 'node:fs';
 import type { RawPath } from '../core/raw-path.ts';
 import { findOpenForWriting } from '../process/open-files.ts';
 import type { UpdateOptions } from './apply-context.ts';
@@ -30,6 +30,11 @@ const openForTooLongMs = 24 * 60 * 60_000;
 export async function checkTrash(repo: Repo, options: UpdateOptions = {}): Promise<TrashReport> {
   const report: TrashReport = { waiting: 0, late: [] };
   for (const directory of await listUpdateDirs(repo, 'closed')) {
+    if (!existsSync(trashOf(directory))) {
+      // A removal that was killed half-way.
+      await removeUpdateDir(directory);
+      continue;
+    }
     const ageMs = Date.now() - statSync(trashOf(directory)).ctimeMs;
     const names = readdirSync(trashOf(directory));
     // A clock that was set back must not make it young for hours.

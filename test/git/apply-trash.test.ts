@@ -1,4 +1,4 @@
-import { closeSync, existsSync, ftruncateSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, ftruncateSync, mkdirSync, openSync, readdirSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
@@ -37,6 +37,16 @@ describe('the trash', () => {
     expect(readdirSync(join(fixture.repo.ownDir, 'apply'))).toEqual([]);
     expect(await hasOpenUpdate(fixture.repo)).toBe(false);
     expect(statusOf(fixture.root)).toBe('');
+  });
+
+  test('of one update whose removal was killed half-way does not keep that of others from being looked at', async () => {
+    const fixture = await makeFixture({ 'a.txt': 'one\n' });
+    applied(await fixture.apply(fixture.incoming({ 'a.txt': 'two\n' })));
+    const apply = join(fixture.repo.ownDir, 'apply');
+    mkdirSync(join(apply, 'update-000000'));
+    copyFileSync(join(apply, readdirSync(apply).at(-1) as string, 'trash.json'), join(apply, 'update-000000/trash.json'));
+    await emptyTrash(fixture);
+    expect(readdirSync(apply)).toEqual([]);
   });
 
   test('keeps a file that somebody has open for writing, and saves what they write to it in the end', async () => {
