@@ -54,6 +54,8 @@ function measureFloor(files: number): (string | number)[] {
   const root = mkdtempSync(join(tmpdir(), 'gitsync-bench-'));
   const { a, b, envA, envB } = makeClones(root, (directory) => void makeTree(directory, files));
   const git = (env: NodeJS.ProcessEnv, at: string, ...args: string[]): void => void execFileSync('git', args, { env, cwd: at, stdio: 'ignore' });
+  // Its upkeep in the background would still be at work when the clones are removed.
+  for (const [env, at] of [[envA, a], [envB, b]] as const) git(env, at, 'config', 'gc.auto', '0');
   const way = (from: string, fromEnv: NodeJS.ProcessEnv, to: string, toEnv: NodeJS.ProcessEnv, label: string): number[] =>
     Array.from({ length: Math.min(samples, 10) }, (_, i) => {
       writeFileSync(join(from, `${label}-${i}.txt`), `${i}\n`);
