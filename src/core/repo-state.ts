@@ -274,8 +274,8 @@ function remoteAction(state: RepoState, nowMs: number): Action | undefined {
 }
 
 /** When what is dirty will have rested, where its capture may begin ahead. */
-function leadFor({ dirty, settings, wasDisturbed, local }: RepoState): { fromMs: number; restedMs: number } | undefined {
-  const isSuited = settings.leadMs > 0 && !wasDisturbed && local !== undefined && dirty.paths.size <= mostPathsAhead;
+function leadFor({ dirty, settings, wasDisturbed, standsStill, local }: RepoState): { fromMs: number; restedMs: number } | undefined {
+  const isSuited = settings.leadMs > 0 && !wasDisturbed && !standsStill && local !== undefined && dirty.paths.size <= mostPathsAhead;
   const restedMs = isSuited ? restedAtMs(dirty, settings) : undefined;
   return restedMs === undefined ? undefined : { fromMs: restedMs - settings.leadMs, restedMs };
 }
