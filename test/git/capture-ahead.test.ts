@@ -26,11 +26,11 @@ async function openAhead(): Promise<Ahead> {
     root,
     capture,
     async captureAhead(scan, meanwhile, isRested = true) {
-      const before = new Set(looseObjects(root));
+      const before = new Set(objectsIn(root));
       let settle: (isRested: boolean) => void = () => undefined;
       const rested = new Promise<boolean>((resolve) => (settle = resolve));
       const capturing = capture({ scan, rested });
-      const isMade = (): boolean => looseObjects(root).some((oid) => !before.has(oid) && sh(root, 'cat-file', '-t', oid) === 'commit');
+      const isMade = (): boolean => objectsIn(root).some((oid) => !before.has(oid) && sh(root, 'cat-file', '-t', oid) === 'commit');
       while (!isMade()) await wait(10);
       meanwhile();
       settle(isRested);
@@ -39,7 +39,7 @@ async function openAhead(): Promise<Ahead> {
   };
 }
 
-function looseObjects(root: string): string[] {
+function objectsIn(root: string): string[] {
   return sh(root, 'cat-file', '--batch-all-objects', '--batch-check=%(objectname)').split('\n');
 }
 

@@ -77,6 +77,7 @@ serve_push() {
 	rmdir "$decision" 2>/dev/null || :
 	[ $code -eq 0 ] || exit $code
 	run_hooks post-git
+	drop_lock
 	# For the client, which has nothing to say about a push that moved nothing.
 	[ "$framed" = "" ] || [ "$refs" != "$(git for-each-ref refs/heads refs/tags)" ] || exit 64
 }
@@ -170,12 +171,14 @@ command_export() {
 	take_lock wait "gitted export"
 	recover
 	export_all pull
+	drop_lock
 }
 
 command_recover() {
 	ensure_repository
 	take_lock wait "gitted recover"
 	recover
+	drop_lock
 }
 
 # Goes back to the state before the last import, as a new commit; once more goes forward again.
@@ -194,6 +197,7 @@ command_undo() {
 	import_branch "$branch" "$head" "$commit" || exit 1
 	git update-ref -m undo "refs/heads/$branch" "$commit" "$head"
 	journal_end
+	drop_lock
 	finish "undone; git pull ${GITTED_REMOTE:-REMOTE} $branch brings it to you"
 }
 

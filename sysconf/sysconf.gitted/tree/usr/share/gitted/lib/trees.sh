@@ -35,6 +35,8 @@ hash_live() {
 
 # Makes the binding's live directory what a tree says (after its import).
 set_live() {
+	# Of a git that was killed in this very push.
+	rm -f "$binding_dir/live.index.lock"
 	with_live read-tree --reset -u "$1"
 }
 
