@@ -9,6 +9,7 @@ const packages = {
   sshd: 'openssh-server',
   'git-lfs': 'git-lfs',
   strace: 'strace',
+  chattr: 'e2fsprogs',
   // A C compiler, the smallest there is, where there is none: what kills at a call is a library.
   cc: ['tcc', 'libc6-dev'],
   faketime: 'faketime',

@@ -68,8 +68,8 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
   let timer: NodeJS.Timeout | undefined;
   let noting: Promise<void> = Promise.resolve();
   let running: Promise<void> | undefined;
-  /** A capture that was begun ahead of its time, and waits for it. */
-  let waitingForRest: { untilMs: number; settle: (isRested: boolean) => void } | undefined;
+  /** Tells a capture that was begun ahead of its time how that ended. */
+  let settleRest: ((isRested: boolean) => void) | undefined;
   /** Talks with containers, beside everything else. */
   const talks = new Set<Promise<void>>();
   let talking = new AbortController();
@@ -93,22 +93,17 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
 
   /** Settles whether the capture that was begun ahead of its time may be committed. */
   const lookAtRest = (nowMs: number): void => {
-    if (waitingForRest === undefined) return;
-    const rest = closed || state === undefined ? 'disturbed' : restOf(state, waitingForRest.untilMs, nowMs);
-    if (rest !== 'resting') waitingForRest.settle(rest === 'rested');
+    if (settleRest === undefined) return;
+    const rest = closed || state === undefined ? 'disturbed' : restOf(state, nowMs);
+    if (rest === 'resting') return;
+    settleRest(rest === 'rested');
+    settleRest = undefined;
   };
 
-  const waitForRest = (untilMs: number): Promise<boolean> =>
-    new Promise((resolve) => {
-      const settle = (isRested: boolean): void => {
-        waitingForRest = undefined;
-        resolve(isRested);
-      };
-      waitingForRest = { untilMs, settle };
-    });
+  const waitForRest = (): Promise<boolean> => new Promise((resolve) => (settleRest = resolve));
 
   const act = (action: Action): Promise<void> => {
-    const rested = action.type === 'capture' && action.restedAtMs !== undefined ? waitForRest(action.restedAtMs) : undefined;
+    const rested = action.type === 'capture' && action.restedAtMs !== undefined ? waitForRest() : undefined;
     return slots
       .use(() => performAction(session as RepoSession, action, abort.signal, rested))
       .then(takeIn)
@@ -167,7 +162,7 @@ export function startRepoLoop(options: LoopOptions): RepoLoop {
       if (kind === 'not-a-repository' || kind === 'corrupt' || kind === 'not-found') await shut();
     } finally {
       running = undefined;
-      waitingForRest = undefined;
+      settleRest = undefined;
     }
     if (closed) return;
     if (session === undefined) return open();

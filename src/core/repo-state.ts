@@ -287,10 +287,16 @@ function captureAhead(state: RepoState, nowMs: number): Action | undefined {
   return { type: 'capture', scan: new Set(state.dirty.paths.keys()), overdue: new Set(), restedAtMs: lead.restedMs };
 }
 
-/** Whether the commit of a capture that was begun ahead may be made now. */
-export function restOf(state: RepoState, restedMs: number, nowMs: number): 'resting' | 'rested' | 'disturbed' {
-  if (!isClean(state.dirty) || nowMs < state.pausedUntilMs) return 'disturbed';
-  return nowMs < restedMs ? 'resting' : 'rested';
+/** When what the capture under way looks at will have rested, where it was begun ahead of that. */
+function waitsUntilMs({ busy }: RepoState): number | undefined {
+  return busy?.type === 'capture' ? busy.restedAtMs : undefined;
+}
+
+/** Whether the commit of the capture that was begun ahead may be made now; `disturbed` too where none is under way. */
+export function restOf(state: RepoState, nowMs: number): 'resting' | 'rested' | 'disturbed' {
+  const untilMs = waitsUntilMs(state);
+  if (untilMs === undefined || !isClean(state.dirty) || nowMs < state.pausedUntilMs) return 'disturbed';
+  return nowMs < untilMs ? 'resting' : 'rested';
 }
 
 /** Chooses the next action that touches the work tree or an ordinary remote, if the repository is free and something is due. */
@@ -348,10 +354,7 @@ function remoteWakeAtMs(state: RepoState, name: string, remote: RemoteState): nu
 }
 
 function captureWakeAtMs(state: RepoState, nowMs: number): number {
-  if (state.busy !== undefined) {
-    const restedMs = state.busy.type === 'capture' ? state.busy.restedAtMs : undefined;
-    return restedMs !== undefined && restedMs > nowMs ? restedMs : Infinity;
-  }
+  if (state.busy !== undefined) return restOf(state, nowMs) === 'resting' ? (waitsUntilMs(state) ?? Infinity) : Infinity;
   return Math.max(state.captureRetryAtMs, Math.min(state.nextScanMs, leadFor(state)?.fromMs ?? dueAtMs(state.dirty, state.settings)));
 }
 

@@ -41,7 +41,7 @@ function findRule(stderr: string, toRemote: boolean): Rule | undefined {
 function hintOf(rule: Rule, stderr: string): string | undefined {
   if (rule.kind !== 'host-key-changed') return rule.hint;
   // Narrow, since a server's banner could hold a command of its own choice.
-  const command = /^\s*(ssh-keygen -f "[\w./@:~+-]+" -R "[\w.:[\]-]+")\s*$/m.exec(stderr)?.[1];
+  const command = /^\s*(ssh-keygen -f (["'])[\w./@:~+-]+\2 -R \2[\w.:[\]-]+\2)\s*$/m.exec(stderr)?.[1];
   return command === undefined ? rule.hint : rule.hint?.replace('ssh-keygen -R HOST', command);
 }
 

@@ -124,6 +124,9 @@ describe('classifyGitFailure', () => {
   test('hands on the command that ssh names for a changed key, but nothing that a banner makes up', () => {
     const real = 'Host key for [h]:22 has changed\n  remove with:\n  ssh-keygen -f "/home/me/.ssh/known_hosts" -R "[h]:22"\n';
     expect(classifyGitFailure('fetch origin', 128, real).hint).toContain('ssh-keygen -f "/home/me/.ssh/known_hosts" -R "[h]:22", then');
+    // As OpenSSH 10 quotes.
+    const newer = real.replaceAll('"', "'");
+    expect(classifyGitFailure('fetch origin', 128, newer).hint).toContain("ssh-keygen -f '/home/me/.ssh/known_hosts' -R '[h]:22', then");
     const faked = 'Host key for [h]:22 has changed\n  ssh-keygen -f "$(rm x)" -R "h"; evil\n';
     expect(classifyGitFailure('fetch origin', 128, faked).hint).not.toContain('evil');
   });
@@ -152,16 +155,19 @@ const main = { remote: 'origin', branch: 'main' };
 describe('failures of real repositories', () => {
   test('a damaged object here is corrupt, one on the remote is not', async () => {
     const { remote, a, b } = twoMachines();
+    const damage = (gitDirectory: string): void => {
+      const tree = sh(a, 'rev-parse', 'HEAD^{tree}');
+      const file = `${gitDirectory}/objects/${tree.slice(0, 2)}/${tree.slice(2)}`;
+      chmodSync(file, 0o644);
+      truncateSync(file, 0);
+    };
     commitFiles(a, { x: 'content' });
-    const tree = sh(a, 'rev-parse', 'HEAD^{tree}');
-    const file = `/objects/${tree.slice(0, 2)}/${tree.slice(2)}`;
     sh(a, 'push', '-q');
-    const next = sh(a, 'commit-tree', '-p', 'main', '-m', 'next', tree);
-    for (const root of [`${a}/.git`, remote]) {
-      chmodSync(root + file, 0o644);
-      truncateSync(root + file, 0);
-    }
+    damage(remote);
     await expect(fetchBranch(await openRepo(b), main)).rejects.toMatchObject({ kind: 'failed', message: 'The remote repository is damaged.' });
+    // One that the remote does not have: newer git never reads what it need not send.
+    const next = commitFiles(a, { x: 'more' });
+    damage(`${a}/.git`);
     await expect(publishBranch(await openRepo(a), { remote: 'origin', branch: 'again' }, next)).rejects.toMatchObject({ kind: 'corrupt' });
   });
 

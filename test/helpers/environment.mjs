@@ -13,6 +13,9 @@ export default class CleanEnvironment extends TestEnvironment {
     // Some tests start programs as another user.
     chmodSync(this.temporary, 0o1777);
     this.global.gitsyncTest = { temporary: this.temporary, children: new Set() };
+    // Whatever a test starts without an environment of its own inherits that of the process itself, not the sandbox's:
+    // stock git must find the identity of hermetic-env.ts there too, never the settings of whoever runs the tests.
+    Object.assign(process.env, { GIT_CONFIG_GLOBAL: join(this.temporary, 'home/.gitconfig'), GIT_CONFIG_NOSYSTEM: '1' });
   }
 
   /** What is still mounted or written to is left behind, and said: it fails no test. */
