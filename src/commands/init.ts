@@ -72,7 +72,8 @@ async function makeRepository(context: Context, path: string): Promise<Repo> {
   const isThere = existsSync(`${path}/.git`);
   mkdirSync(path, { recursive: true });
   if (!isThere) {
-    await gitAnywhere(['init', '--quiet'], path);
+    // Whatever git's default is (init.defaultRefFormat): refs that can be watched.
+    await gitAnywhere(['init', '--quiet'], path, { env: { GIT_DEFAULT_REF_FORMAT: 'files' } });
     context.say(`Made a repository in ${shortPath(path)}`);
   }
   return openRepo(realpathSync(path));

@@ -46,8 +46,17 @@ async function hashWorkTree(repo: Repo): Promise<void> {
 
 /** The first object that history needs and that is missing or damaged, in git's words. */
 export async function findObjectTrouble(repo: Repo): Promise<string | undefined> {
-  // With an index of its own, so that damage to the person's is not taken for damage to objects.
-  const options = { indexFile: `${repo.ownDir}/no-index`, expect: [0, 1, 2, 3, 4, 5, 6, 7, 8, 128], idleTimeoutMs: 600_000 };
-  const { exitCode, stderr, stdout } = await git(repo, ['fsck', '--connectivity-only', '--no-dangling', '--no-progress'], options);
+  // Damage to the index must not be taken for damage to objects: it is looked at only where no heads are named (git-fsck(1)).
+  const heads = (await canReadIndex(repo)) ? undefined : await tipsOf(repo);
+  if (heads?.length === 0) return undefined;
+  const options = { expect: [0, 1, 2, 3, 4, 5, 6, 7, 8, 128], idleTimeoutMs: 600_000 };
+  const { exitCode, stderr, stdout } = await git(repo, ['fsck', '--connectivity-only', '--no-dangling', '--no-progress', ...(heads ?? [])], options);
   return exitCode === 0 ? undefined : stderr.split('\n')[0] || stdout.toString().split('\n')[0] || `git fsck ended with ${exitCode}`;
+}
+
+/** The objects that the refs and HEAD name. */
+async function tipsOf(repo: Repo): Promise<string[]> {
+  const head = await resolveCommit(repo, 'HEAD');
+  const tips = (await gitText(repo, ['for-each-ref', '--format=%(objectname)'])).split('\n').filter((oid) => oid !== '');
+  return [...new Set(head === undefined ? tips : [head, ...tips])];
 }

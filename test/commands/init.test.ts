@@ -39,6 +39,17 @@ describe('a folder that becomes a synced repository', () => {
     expect(sh(notes, 'rev-list', '--count', 'HEAD')).toBe('1');
   });
 
+  test('of a person whose git would keep refs in a reftable', () => {
+    // Older git than 2.46 does not know the setting.
+    sh(machine.home, 'config', '--file', join(machine.home, '.gitconfig'), 'init.defaultRefFormat', 'reftable');
+    write(notes, 'a.md', 'a\n');
+    const remote = join(tempDir('server'), 'notes.git');
+    expect(machine.run('init', notes, '--remote', remote)).toMatchObject({ exitCode: 0, stderr: '' });
+    write(notes, 'b.md', 'b\n');
+    expect(machine.run('--once', notes)).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(sh(remote, 'ls-tree', '--name-only', 'main')).toBe('a.md\nb.md');
+  });
+
   test('twice: nothing is made or listed again', () => {
     const remote = join(tempDir('server'), 'notes.git');
     machine.run('init', notes, '--remote', remote);
