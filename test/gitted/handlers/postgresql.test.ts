@@ -26,7 +26,7 @@ function valuesOf(database: string): Record<string, string> {
     const columns = table === 'public.every_type' ? `(to_jsonb(q) - 'rc')::text, f4, f8, n, m, iv, by, ts, tsz, d, bt, vb, ia, ta, rc::text` : '*';
     values[table] = createHash('md5').update(server.bytes(database, `COPY (SELECT ${columns} FROM ONLY ${table} q ORDER BY q::text COLLATE "C") TO STDOUT (FORMAT binary);`)).digest('hex');
   }
-  values['large objects'] = server.sql(database, 'SELECT oid, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY oid;');
+  values['large objects'] = server.sql(database, `SELECT oid, md5(lo_get(oid)), lomowner::regrole, lomacl, obj_description(oid, 'pg_largeobject') FROM pg_largeobject_metadata ORDER BY oid;`);
   values['sequences'] = server.sql(database, `SELECT schemaname, sequencename, last_value, start_value, increment_by, cycle FROM pg_sequences ORDER BY 1, 2;`);
   values['settings'] = server.sql(
     database,

@@ -169,6 +169,34 @@ SELECT format(E'SELECT E''\\\\.\\ttable\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s\\t%s''',
   FROM planned ORDER BY nspname COLLATE "C", relname COLLATE "C"
 \gexec
 
--- Pages of large objects, sixteen digits of a hash in front; the objects themselves are in pre-data.sql.
+-- Large objects, for which pg_dump has a place among the schema only up to version 16.
+SELECT E'\\.\ttext\tschema/large-objects.sql' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject_metadata);
+SELECT pg_catalog.encode(pg_catalog.convert_to(line, 'UTF8'), 'hex') FROM (
+  SELECT oid, 1 AS part, 0::bigint AS nr, format('SELECT pg_catalog.lo_create(%s);', oid) AS line
+    FROM pg_catalog.pg_largeobject_metadata
+  UNION ALL
+  SELECT oid, 2, 0, format('ALTER LARGE OBJECT %s OWNER TO %I;', oid, pg_catalog.pg_get_userbyid(lomowner))
+    FROM pg_catalog.pg_largeobject_metadata
+  UNION ALL
+  SELECT objoid, 3, 0, format('COMMENT ON LARGE OBJECT %s IS %L;', objoid, description)
+    FROM pg_catalog.pg_description WHERE classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass
+  UNION ALL
+  SELECT objoid, 4, row_number() OVER (ORDER BY provider COLLATE "C"), format('SECURITY LABEL FOR %I ON LARGE OBJECT %s IS %L;', provider, objoid, label)
+    FROM pg_catalog.pg_seclabel WHERE classoid = 'pg_catalog.pg_largeobject'::pg_catalog.regclass
+  UNION ALL
+  SELECT oid, 5, 0, format('REVOKE ALL ON LARGE OBJECT %s FROM %I;', oid, pg_catalog.pg_get_userbyid(lomowner))
+    FROM pg_catalog.pg_largeobject_metadata WHERE lomacl IS NOT NULL
+  UNION ALL
+  -- In the order in which they were given: some follow from others.
+  SELECT oid, 6, nr, concat(
+           CASE WHEN grantor <> lomowner THEN format('SET SESSION AUTHORIZATION %I; ', pg_catalog.pg_get_userbyid(grantor)) END,
+           format('GRANT %s ON LARGE OBJECT %s TO %s%s;', string_agg(privilege_type, ', ' ORDER BY privilege_type), oid,
+                  CASE grantee WHEN 0 THEN 'PUBLIC' ELSE format('%I', pg_catalog.pg_get_userbyid(grantee)) END, CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END),
+           CASE WHEN grantor <> lomowner THEN ' RESET SESSION AUTHORIZATION;' END)
+    FROM pg_catalog.pg_largeobject_metadata, pg_catalog.unnest(lomacl) WITH ORDINALITY i(item, nr), pg_catalog.aclexplode(ARRAY[item])
+   GROUP BY oid, lomowner, nr, grantor, grantee, is_grantable
+) x ORDER BY oid, part, nr, line COLLATE "C";
+
+-- Their pages, sixteen digits of a hash in front.
 SELECT E'\\.\tpages\tlarge-objects/pages\thash' WHERE EXISTS (SELECT FROM pg_catalog.pg_largeobject);
 COPY (SELECT pg_catalog.left(pg_catalog.md5(loid::pg_catalog.text), 16), loid, pageno, data FROM pg_catalog.pg_largeobject ORDER BY loid, pageno) TO STDOUT;

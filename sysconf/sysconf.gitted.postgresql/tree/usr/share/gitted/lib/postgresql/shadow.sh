@@ -24,6 +24,7 @@ load_shadow() {
 	ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'shadow';" >"$stage/oid"
 	fast="SET synchronous_commit = off; SET maintenance_work_mem = '256MB'"
 	run_dump schema/pre-data.sql
+	if [ -f "$dir/schema/large-objects.sql" ]; then run_dump schema/large-objects.sql -c "$fast"; fi
 	keep_values || exit 1
 	{
 		cat "$sql/settings.sql"
