@@ -7,6 +7,7 @@
 use strict;
 use warnings;
 use Digest::MD5 qw(md5_hex);
+use POSIX ();
 use Time::HiRes ();
 
 my ($verb, $file, $dir) = @ARGV;
@@ -156,7 +157,8 @@ my %escapes = ('\\' => '\\', t => "\t", n => "\n", r => "\r");
 sub literal {
     my ($field) = @_;
     return 'NULL' if $field eq '\\N';
-    return $field if $field =~ /\A-?\d+\z/ || $field =~ /\A-?(?:\d+\.\d+(?:e[-+]?\d+)?|9e999)\z/i;
+    return $field if $field =~ /\A-?(?:\d+|9e999)\z/i;
+    return real($field) if $field =~ /\A-?\d+\.\d+(?:e[-+]?\d+)?\z/i;
     return $field if $field =~ /\AX'(?:[0-9A-F]{2})*'\z/i;
     return "CAST(X'$1' AS TEXT)" if $field =~ /\AT'((?:[0-9A-F]{2})*)'\z/i;
     return undef unless $field =~ s/\A'//;
@@ -164,6 +166,23 @@ sub literal {
     $field =~ s/\\([\\tnr])/$escapes{$1}/g;
     $field =~ s/'/''/g;
     return "'$field'";
+}
+
+# With more digits than any real has for sure, SQLite's own reading differs between versions: 3.46 takes the largest for
+# infinite. Its shell has a function for the value itself.
+my $has_ieee754;
+
+sub real {
+    my ($text) = @_;
+    (my $digits = $text) =~ s/e.*//i;
+    $digits =~ tr/0-9//cd;
+    $digits =~ s/\A0+//;
+    return $text if length $digits <= 15;
+    my $bits = unpack 'Q>', pack 'd>', scalar POSIX::strtod($text);
+    my ($exponent, $fraction) = ($bits >> 52 & 0x7ff, $bits & (1 << 52) - 1);
+    $has_ieee754 //= `sqlite3 -batch -init /dev/null :memory: 'SELECT ieee754(1, 0);' 2>/dev/null` eq "1.0\n";
+    return $text if $exponent == 0x7ff || !$has_ieee754;
+    return sprintf 'ieee754(%s%s, %d)', $bits >> 63 ? '-' : '', $exponent ? $fraction | 1 << 52 : $fraction, ($exponent || 1) - 1075;
 }
 
 # The script that SQLite reads: where it goes, how many lines it has so far, and which file and line the one sought is from.
