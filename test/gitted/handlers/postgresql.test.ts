@@ -73,6 +73,16 @@ describeWith(['postgresql'], 'the PostgreSQL handler', () => {
     expect(valuesOf('nasty copy')).toEqual(valuesOf('nasty'));
   }, 120_000);
 
+  test('brings more large objects than one transaction has locks for', () => {
+    const source = bound('pictures');
+    server.create('pictures');
+    server.sql('pictures', `SELECT count(lo_from_bytea(10000 + g, 'x')) FROM generate_series(1, 15000) g;`);
+    const copy = bound('pictures copy');
+    expect(copy.push(source.export())).toEqual({ status: 0, stdout: '', stderr: '' });
+    const all = `SELECT count(*), md5(string_agg(lo_get(oid), '' ORDER BY oid)) FROM pg_largeobject_metadata;`;
+    expect(server.sql('pictures copy', all)).toBe(server.sql('pictures', all));
+  });
+
   test('exports the same files again and leaves those alone that did not change', () => {
     const { shop, tree } = shopWith();
     const before = statSync(join(tree, items)).mtimeMs;

@@ -64,7 +64,7 @@ run_dump() {
 	shift
 	restrict=
 	if psql --help=commands | grep -q '\\restrict'; then restrict=$(perl -e 'open R, "<", "/dev/urandom"; read R, $b, 16; print unpack "H*", $b'); fi
-	if ! run_psql "$shadow" "$@" ${restrict:+-c "\\restrict $restrict"} -1 -f - <"$dir/$run_dump_path" >/dev/null 2>"$stage/error"; then
+	if ! run_psql "$shadow" "$@" ${restrict:+-c "\\restrict $restrict"} -f - <"$dir/$run_dump_path" >/dev/null 2>"$stage/error"; then
 		explain "$run_dump_path" "$(cat "$stage/error")"
 		exit 1
 	fi

@@ -23,7 +23,8 @@ load_shadow() {
 	ask "CREATE DATABASE :\"shadow\" TEMPLATE template0 $locale;" || fail "A database beside $database could not be made."
 	ask "SELECT oid FROM pg_catalog.pg_database WHERE datname = :'shadow';" >"$stage/oid"
 	fast="SET synchronous_commit = off; SET maintenance_work_mem = '256MB'"
-	run_dump schema/pre-data.sql
+	run_dump schema/pre-data.sql -1
+	# One by one: each takes a lock, and a transaction has only so many.
 	if [ -f "$dir/schema/large-objects.sql" ]; then run_dump schema/large-objects.sql -c "$fast"; fi
 	keep_values || exit 1
 	{
@@ -38,12 +39,12 @@ load_shadow() {
 		exit 1
 	fi
 	keep_rows || exit 1
-	run_dump schema/post-data.sql -c "$fast"
+	run_dump schema/post-data.sql -1 -c "$fast"
 	set_counters | run_psql "$shadow" >"$stage/echo" 2>"$stage/error" || {
 		explain "$(tail -n 1 "$stage/echo")" "$(cat "$stage/error")"
 		exit 1
 	}
-	if [ -f "$dir/schema/database.sql" ]; then run_dump schema/database.sql -v "database=$shadow"; fi
+	if [ -f "$dir/schema/database.sql" ]; then run_dump schema/database.sql -1 -v "database=$shadow"; fi
 }
 
 # Values that were masked in the files stay what they are: kept.TABLE has the live ones, with their keys.
