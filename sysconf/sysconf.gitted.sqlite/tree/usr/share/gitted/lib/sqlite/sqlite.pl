@@ -170,8 +170,6 @@ sub literal {
 
 # With more digits than any real has for sure, SQLite's own reading differs between versions: 3.46 takes the largest for
 # infinite. Its shell has a function for the value itself.
-my $has_ieee754;
-
 sub real {
     my ($text) = @_;
     (my $digits = $text) =~ s/e.*//i;
@@ -180,8 +178,7 @@ sub real {
     return $text if length $digits <= 15;
     my $bits = unpack 'Q>', pack 'd>', scalar POSIX::strtod($text);
     my ($exponent, $fraction) = ($bits >> 52 & 0x7ff, $bits & (1 << 52) - 1);
-    $has_ieee754 //= `sqlite3 -batch -init /dev/null :memory: 'SELECT ieee754(1, 0);' 2>/dev/null` eq "1.0\n";
-    return $text if $exponent == 0x7ff || !$has_ieee754;
+    return $text if $exponent == 0x7ff;
     return sprintf 'ieee754(%s%s, %d)', $bits >> 63 ? '-' : '', $exponent ? $fraction | 1 << 52 : $fraction, ($exponent || 1) - 1075;
 }
 
@@ -231,17 +228,14 @@ sub write_script {
 }
 
 # Starts a shell that reads a script. Whoever wrote the files may change the database, not run programs or reach other
-# files: in safe mode (3.37) it refuses that. Tables in which a virtual one keeps its rows it must write (3.42 would not).
+# files: safe mode refuses that. Tables in which a virtual one keeps its rows must be written (3.42 would not by itself).
 sub start_script {
     my ($errors) = @_;
-    open(my $help, '-|', 'sqlite3 -help 2>&1') or fail("sqlite3 cannot be started: $!");
-    my @safe = map { /^\s*(-safe)\b/ ? $1 : () } <$help>;
-    close $help;
     open(my $kept, '>&', \*STDERR) or fail("standard error: $!");
     open(my $said, '>&', \*STDOUT) or fail("standard output: $!");
     open(STDERR, '>', $errors) or fail("$errors: $!");
     open(STDOUT, '>', '/dev/null') or fail("/dev/null: $!");
-    open($script, '|-', 'sqlite3', '-batch', '-bail', '-init', '/dev/null', @safe, '-cmd', '.dbconfig defensive off', $new);
+    open($script, '|-', 'sqlite3', '-batch', '-bail', '-init', '/dev/null', '-safe', '-cmd', '.dbconfig defensive off', $new);
     open(STDERR, '>&', $kept) or exit 1;
     open(STDOUT, '>&', $said) or exit 1;
 }
