@@ -1,5 +1,5 @@
 /** Whatever happens to files, what is reported sends a reader to every path that differs from before. */
-import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, type Dirent } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
@@ -36,10 +36,15 @@ async function perform(root: string, step: Operation): Promise<void> {
   }
 }
 
+/** Everything below, links not followed (newer Node's own recursion follows them). */
+function entriesBelow(directory: string): Dirent[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => [entry, ...(entry.isDirectory() ? entriesBelow(join(directory, entry.name)) : [])]);
+}
+
 /** Every file and link with its content. */
 function snapshot(root: string): Map<string, string> {
   const found = new Map<string, string>();
-  for (const entry of readdirSync(root, { withFileTypes: true, recursive: true })) {
+  for (const entry of entriesBelow(root)) {
     const absolute = join(entry.parentPath, entry.name);
     if (entry.isFile()) found.set(relative(root, absolute), readFileSync(absolute, 'utf8'));
     else if (entry.isSymbolicLink()) found.set(relative(root, absolute), readlinkSync(absolute));
@@ -51,9 +56,8 @@ function differences(before: Map<string, string>, after: Map<string, string>): s
   return [...new Set([...before.keys(), ...after.keys()])].filter((key) => before.get(key) !== after.get(key));
 }
 
-/** Directories that exist, links not followed. */
 function directoriesBelow(root: string): string[] {
-  return readdirSync(root, { withFileTypes: true, recursive: true }).filter((entry) => entry.isDirectory()).map((entry) => relative(root, join(entry.parentPath, entry.name)));
+  return entriesBelow(root).filter((entry) => entry.isDirectory()).map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
 test('covers every path that differs, and ends with every directory watched under its own name', async () => {
