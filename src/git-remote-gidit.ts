@@ -1,4 +1,5 @@
 /** git-remote-gidit: git's remote helper for `gidit::` URLs. */
+import './gidit/quiet-warnings.ts';
 import { runRemoteHelper } from './gidit/remote-helper.ts';
 import { endWith } from './program-end.ts';
 
