@@ -1,5 +1,6 @@
 /** From a registered name to a machine that answers git: made, started, gitted inside. */
 import { GitsyncError } from '../errors.ts';
+import { gitAnywhere } from '../git/git.ts';
 import type { Driver } from './driver.ts';
 import { filesOfProfile } from './profiles.ts';
 import type { Project } from './project.ts';
@@ -8,13 +9,13 @@ import { detail, phase, secondsSince } from './report.ts';
 import { writeSetting, type Settings } from './settings.ts';
 import { archive } from './tar.ts';
 
-/** The machine's own copy of the files that serve git, and who it is. */
-export function bootstrapArchive(settings: Pick<Settings, 'name' | 'id'>): Buffer {
+/** The machine's own copy of the files that serve git, who it is, and what kind of ids its repository is to have. */
+function bootstrapArchive({ id, name }: Pick<Settings, 'name' | 'id'>, objectFormat: string): Buffer {
   const files = ['sysconf.base', 'sysconf.gitted'].flatMap((profile) => filesOfProfile(profile)).filter(({ path }) => path.startsWith('tree/'));
-  const own = { id: settings.id, name: settings.name };
+  const own = { id, name, 'object-format': objectFormat };
   return archive([
     ...files.map((file) => ({ ...file, path: file.path.slice('tree/'.length) })),
-    ...Object.entries(own).map(([name, text]) => ({ path: `etc/gitted/${name}`, mode: 0o644, content: Buffer.from(`${text}\n`) })),
+    ...Object.entries(own).map(([file, text]) => ({ path: `etc/gitted/${file}`, mode: 0o644, content: Buffer.from(`${text}\n`) })),
   ]);
 }
 
@@ -33,7 +34,8 @@ async function checkOwner(driver: Driver, settings: Settings): Promise<void> {
 export async function installGitted(project: Project, driver: Driver, settings: Settings): Promise<void> {
   await checkOwner(driver, settings);
   if (driver.kind === 'lxc') await waitForNames(settings.container, driver);
-  const { exitCode, stderr } = await driver.exec(['tar', '-xf', '-', '--no-same-owner', '-C', driver.rootfs() || '/'], { input: bootstrapArchive(settings) });
+  const objectFormat = (await gitAnywhere(['rev-parse', '--show-object-format'], project.gitDir)).stdout.toString().trim();
+  const { exitCode, stderr } = await driver.exec(['tar', '-xf', '-', '--no-same-owner', '-C', driver.rootfs() || '/'], { input: bootstrapArchive(settings, objectFormat) });
   if (exitCode !== 0) throw new GitsyncError('container', `gitted could not be put into ${settings.name}: ${stderr.trim()}`);
   const git = await driver.exec(['sh', '-c', 'command -v git perl >/dev/null || { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get -q update >&2 && DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install git perl >&2; }']);
   if (git.exitCode !== 0) throw new GitsyncError('container', `git is not installed on ${settings.name}: ${git.stderr.trim().split('\n').slice(-30).join('\n')}`);

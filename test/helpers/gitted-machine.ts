@@ -44,7 +44,7 @@ export function manifestOf(paths: readonly string[]): string {
 export function makeMachine(options: { engines?: string[]; driver?: string[]; name?: string; files?: Record<string, string> } = {}): TestMachine {
   const root = tempDir('machine');
   const name = options.name ?? 'box';
-  sh(root, 'init', '-q', '-b', 'master');
+  sh(root, 'init', '-q', '-b', 'master', `--object-format=${process.env['GITSYNC_TEST_OBJECT_FORMAT'] ?? 'sha1'}`);
   const git = (...args: string[]): Said => runProgram(root, 'git', args);
   const client = (...args: string[]): Said => runProgram(root, clientFile, args);
   const must = (...args: string[]): Said => {

@@ -8,12 +8,30 @@ decision=$var/decision
 program=$GITTED_ROOT/usr/bin/gitted
 newline='
 '
-null_id=0000000000000000000000000000000000000000
-empty_tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 
 GIT_DIR=${GITTED_REPOSITORY:-$GITTED_ROOT/local.repository.git}
 GITTED_PROGRAM=$program
 export GIT_DIR GITTED_PROGRAM
+
+# What the repository's ids are; before there is one, what those of the repository are that set this machine up.
+object_format=sha1
+if [ -r "$GIT_DIR/config" ]; then
+	while read -r key _ value; do
+		[ "$key" != objectformat ] || object_format=$value
+	done <"$GIT_DIR/config"
+elif [ -r "$etc/object-format" ]; then
+	read -r object_format <"$etc/object-format" || :
+fi
+case $object_format in
+sha256)
+	null_id=0000000000000000000000000000000000000000000000000000000000000000
+	empty_tree=6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321
+	;;
+*)
+	null_id=0000000000000000000000000000000000000000
+	empty_tree=4b825dc642cb6eb9a060e54bf8d69288fbee4904
+	;;
+esac
 # A hook inherits settings of the push; everything here speaks plain git.
 LC_ALL=C.UTF-8
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
@@ -88,7 +106,7 @@ ensure_repository() {
 		chmod 700 "$var"
 	fi
 	[ -f "$GIT_DIR/gitted-ready" ] && return 0
-	git init -q --bare "$GIT_DIR"
+	git init -q --bare --object-format="$object_format" "$GIT_DIR"
 	git config core.hooksPath "$GITTED_SHARE/git-hooks"
 	git config receive.advertisePushOptions true
 	git config receive.denyDeletes false
