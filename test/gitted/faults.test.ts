@@ -1,6 +1,8 @@
 /** What goes wrong during a push: afterwards refs and data are both old or both new, and the next push works. */
+import { execFile } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
 import { insideRef, makeMachine, type TestMachine } from '../helpers/gitted-machine.ts';
@@ -167,6 +169,14 @@ describe('a push that fails', () => {
     expect((await first.ended).status).toBe(0);
     expectOnePiece(box, 'new');
   });
+});
+
+test('first contacts at once make one repository', async () => {
+  const box = makeProbe();
+  for (const made of ['local.repository.git', 'var/lib/gitted']) rmSync(join(box.inside, made), { recursive: true });
+  const fetches = Array.from({ length: 5 }, () => promisify(execFile)('git', ['fetch', '-q', 'box'], { cwd: box.root, env: process.env }));
+  expect(await Promise.all(fetches)).toEqual(fetches.map(() => ({ stdout: '', stderr: expect.not.stringContaining('could not') })));
+  expect(readFileSync(join(box.inside, 'local.repository.git/config'), 'utf8').match(/hooksPath/g)).toHaveLength(1);
 });
 
 describe('what must not come in or out', () => {

@@ -39,16 +39,14 @@ command_remote() {
 }
 
 serve_fetch() {
-	ensure_repository
 	# Who has just looked wants what was there then.
-	[ "$fresh" != "" ] || bring_out
+	{ [ "$fresh" != "" ] && [ -f "$GIT_DIR/gitted-ready" ]; } || bring_out
 	serve git upload-pack "$GIT_DIR"
 	run_hooks post-git
 }
 
 # All that a fetch does but for git's own talk: prints where the branch is, for whoever may have that already.
 serve_look() {
-	ensure_repository
 	bring_out
 	git rev-parse -q --verify "refs/heads/$wanted" >&3 || :
 	run_hooks post-git
@@ -56,6 +54,7 @@ serve_look() {
 
 bring_out() {
 	take_lock wait "fetch of ${GITTED_REMOTE:-someone}"
+	ensure_repository
 	recover
 	run_hooks pre-git
 	export_all pull
@@ -63,8 +62,8 @@ bring_out() {
 }
 
 serve_push() {
+	take_lock soon "push to ${GITTED_REMOTE:-this machine}"
 	ensure_repository
-	take_lock nowait "push to ${GITTED_REMOTE:-this machine}"
 	recover
 	run_hooks pre-git
 	export_all push
@@ -120,7 +119,7 @@ export_all() {
 
 # The hook of receive-pack: standard input has one line OLD NEW REF for each ref.
 command_pre_receive() {
-	take_lock nowait "push"
+	take_lock soon "push"
 	read_push_options
 	chosen=''
 	while read -r old new ref; do
@@ -167,24 +166,24 @@ read_push_options() {
 }
 
 command_export() {
-	ensure_repository
 	take_lock wait "gitted export"
+	ensure_repository
 	recover
 	export_all pull
 	drop_lock
 }
 
 command_recover() {
-	ensure_repository
 	take_lock wait "gitted recover"
+	ensure_repository
 	recover
 	drop_lock
 }
 
 # Goes back to the state before the last import, as a new commit; once more goes forward again.
 command_undo() {
+	take_lock soon "gitted undo"
 	ensure_repository
-	take_lock nowait "gitted undo"
 	recover
 	export_all pull
 	branch=$(cat "$var/branch" 2>/dev/null) || fail "Nothing was pushed to this machine yet."

@@ -99,14 +99,14 @@ encode_slashes() {
 	done
 }
 
-# The repository, with the settings that make it safe to take what comes.
+# The repository, with the settings that make it safe to take what comes; made by whoever has the lock.
 ensure_repository() {
 	if [ ! -d "$var/bindings" ] || [ ! -d "$etc/sync" ]; then
 		mkdir -p "$var/bindings" "$etc/sync"
 		chmod 700 "$var"
 	fi
 	[ -f "$GIT_DIR/gitted-ready" ] && return 0
-	git init -q --bare --object-format="$object_format" "$GIT_DIR"
+	GIT_DEFAULT_HASH=$object_format git init -q --bare "$GIT_DIR"
 	git config core.hooksPath "$GITTED_SHARE/git-hooks"
 	git config receive.advertisePushOptions true
 	git config receive.denyDeletes false

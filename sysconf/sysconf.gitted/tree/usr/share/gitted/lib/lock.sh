@@ -15,25 +15,27 @@ lock_holder() {
 # What a git that was killed leaves would keep every later one out. Whoever has the lock knows that none is at work.
 clear_leftovers() {
 	rm -f "$GIT_DIR"/*.lock "$var"/*.index.lock "$var"/bindings/*/*.index.lock
-	# No ref has a name like that.
-	find "$GIT_DIR/refs" -type f -name '*.lock' -exec rm -f {} +
+	# No ref has a name like that. The last one may have ended before there was a repository.
+	[ ! -d "$GIT_DIR/refs" ] || find "$GIT_DIR/refs" -type f -name '*.lock' -exec rm -f {} +
 }
 
-# take_lock nowait|wait WHO
+# take_lock wait|soon WHO: for as long as an import may take, or only for the seconds of somebody's fetch.
 take_lock() {
 	[ "${GITTED_LOCKED:-}" = "" ] || return 0
 	[ -d "$var" ] || mkdir -p "$var"
 	exec 8>>"$var/lock"
-	if ! lock_since=$(try_lock); then
-		[ "$1" = wait ] || fail "Someone else is at work in $machine ($(lock_holder)). Try again when it is done."
-		printf '%s\n' "       waiting: someone is at work in $machine ($(lock_holder))" >&2
-		waited=0
-		until lock_since=$(try_lock); do
-			[ "$waited" -lt "${GITTED_LOCK_WAIT:-1200}" ] || fail "Gave up waiting ($(lock_holder))."
-			sleep 0.2 2>/dev/null || sleep 1
-			waited=$((waited + 1))
-		done
-	fi
+	patience=${GITTED_LOCK_WAIT:-1200}
+	[ "$1" = wait ] || patience=25
+	waited=0
+	until lock_since=$(try_lock); do
+		if [ "$waited" -ge "$patience" ]; then
+			[ "$1" = wait ] || fail "Someone else is at work in $machine ($(lock_holder)). Try again when it is done."
+			fail "Gave up waiting ($(lock_holder))."
+		fi
+		[ "$1$waited" != wait0 ] || printf '%s\n' "       waiting: someone is at work in $machine ($(lock_holder))" >&2
+		sleep 0.2 2>/dev/null || sleep 1
+		waited=$((waited + 1))
+	done
 	# Still there only where the last one did not come to its end.
 	[ ! -f "$var/lock.info" ] || clear_leftovers
 	lock_who=$2
