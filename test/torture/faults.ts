@@ -1,5 +1,5 @@
 /** What goes wrong around the agents. Each fault ends by itself; `calm` waits until a machine has none. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { noteInLog, type TortureMachine } from './machine.ts';
@@ -190,8 +190,9 @@ export function createFaults(options: FaultOptions): Faults {
 
 /** As whoever runs the server does: what a killed git has left there and nobody has open. */
 export function clearRemoteLocks(remote: string): void {
-  const found = execFileSync('find', [remote, '-ignore_readdir_race', '-name', '*.lock', '-mmin', '+0.05'], { encoding: 'utf8' }).split('\n').filter((name) => name !== '');
-  for (const name of found) rmSync(name, { force: true });
+  // A folder of a push under way that goes meanwhile makes it complain, and find the rest.
+  const { stdout } = spawnSync('find', [remote, '-name', '*.lock', '-mmin', '+0.05'], { encoding: 'utf8' });
+  for (const name of stdout.split('\n').filter((line) => line !== '')) rmSync(name, { force: true });
 }
 
 /** Where libfaketime is on this machine. */
