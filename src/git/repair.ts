@@ -2,7 +2,7 @@
 import { rename, rm } from 'node:fs/promises';
 import { GitsyncError } from '../errors.ts';
 import { git, gitText, type Repo } from './git.ts';
-import { resolveCommit } from './refs.ts';
+import { listRefs, resolveCommit } from './refs.ts';
 import { remoteGitOptions } from './ssh-command.ts';
 import { withTemporaryIndex } from './tree.ts';
 
@@ -57,6 +57,6 @@ export async function findObjectTrouble(repo: Repo): Promise<string | undefined>
 /** The objects that the refs and HEAD name. */
 async function tipsOf(repo: Repo): Promise<string[]> {
   const head = await resolveCommit(repo, 'HEAD');
-  const tips = (await gitText(repo, ['for-each-ref', '--format=%(objectname)'])).split('\n').filter((oid) => oid !== '');
+  const tips = (await listRefs(repo, 'refs/')).map(({ oid }) => oid);
   return [...new Set(head === undefined ? tips : [head, ...tips])];
 }
