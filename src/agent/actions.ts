@@ -172,12 +172,13 @@ function warnOnce(session: RepoSession, key: string, sentence: string, fields: L
 
 /** Fetches; once more where the remote's name stands for another place by now, since what was known of the old one counted. */
 async function fetchFromItsPlace(session: RepoSession, target: LoopTarget, signal: AbortSignal): Promise<FetchOutcome> {
-  const fetching = fetchBranch(session.repo, target, { signal });
+  const fetch = (): Promise<FetchOutcome> => fetchBranch(session.repo, target, { signal, url: session.own.remoteUrls[target.remote] });
+  const fetching = fetch();
   const looking = readChangedUrls(session);
   await Promise.allSettled([fetching, looking]);
   const urls = await looking;
   const forgotten = urls === undefined ? [] : await forgetMovedRemotes(session, urls);
-  return forgotten.includes(target.remote) ? fetchBranch(session.repo, target, { signal }) : fetching;
+  return forgotten.includes(target.remote) ? fetch() : fetching;
 }
 
 async function performFetch(session: RepoSession, target: LoopTarget, signal: AbortSignal): Promise<Event> {

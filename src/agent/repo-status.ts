@@ -6,6 +6,7 @@ import { isClean } from '../core/batch.ts';
 import type { RemoteState } from '../core/remote-state.ts';
 import { rawToText } from '../core/raw-path.ts';
 import type { RepoConfig } from '../config/config.ts';
+import { knownStep } from '../git/commit-step.ts';
 import { listConflictCopies, type ConflictCopy } from '../git/conflict-copies.ts';
 import { git, type Repo } from '../git/git.ts';
 import { resolveCommit } from '../git/refs.ts';
@@ -38,6 +39,7 @@ async function conflictsAt(repo: Repo, commit: string): Promise<ConflictCopy[]> 
 
 /** How many commits of `local` none of the tips has. */
 export async function countUnpublished(repo: Repo, local: string, tips: readonly string[]): Promise<number> {
+  if (tips.some((tip) => knownStep(repo, local, tip) !== undefined)) return 0;
   const { stdout, exitCode } = await git(repo, ['rev-list', '--count', local, '--not', ...tips], { expect: [0, 128] });
   return exitCode === 0 ? Number(stdout.toString().trim()) : 1;
 }

@@ -8,6 +8,7 @@ import { absoluteOf, isUtf8, joinNul, rawToText, splitNul, type RawPath } from '
 import { GitsyncError, type ErrorKind } from '../errors.ts';
 import { lookAt } from './apply-file.ts';
 import { stageOf } from './apply-journal.ts';
+import { knownSizes } from './commit-step.ts';
 import { areFew, attributesOf, fillFewIndex } from './few-index.ts';
 import { classifyGitFailure, essenceOf } from './git-errors.ts';
 import { git, type Repo } from './git.ts';
@@ -55,7 +56,8 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
   // More files are left to one checkout from an index of all paths, which lets filters and partial clones fetch in one go.
   const isFew = areFew(repo, paths);
   const entries = new Map(files.map(({ path, entry }) => [path, entry]));
-  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), isFew ? attributesOf(repo, to, paths).then((attributes) => fillFewIndex(repo, ownIndex, attributes, entries)) : copyIndex(indexFile, ownIndex)]);
+  const filling = isFew ? fillFewIndex(repo, ownIndex, attributesOf(repo, to, paths), entries) : copyIndex(indexFile, ownIndex);
+  const [shadow] = await Promise.all([makeShadowTree(repo, root, ownIndex), filling]);
   await room;
   await (isFew ? checkOutEach(repo, shadow, paths, staged.failed) : checkOutAll(repo, shadow, from, to, files, staged));
   await rm(ownIndex, { force: true });
@@ -65,15 +67,21 @@ export async function stageFiles(repo: Repo, directory: string, stage: number, f
 }
 
 async function checkFreeSpace(repo: Repo, directory: string, files: readonly Wanted[]): Promise<void> {
-  const input = `${files.map(({ entry }) => entry.oid).join('\n')}\n`;
-  const { stdout } = await git(repo, ['cat-file', '--batch-check=%(objectsize)'], { input });
-  const neededBytes = stdout.toString().split('\n').reduce((sum, line) => sum + (Number(line) || 0), 0);
+  const neededBytes = (await sizesOf(repo, files.map(({ entry }) => entry.oid))).reduce((sum, bytes) => sum + bytes, 0);
   const { bavail, bsize } = await statfs(directory);
   if (neededBytes + reserveBytes <= bavail * bsize) return;
   const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1e6)} MB`;
   throw new GitsyncError('no-space', `The incoming files do not fit on the disk: ${megabytes(neededBytes)} needed, ${megabytes(bavail * bsize)} free.`, {
     hint: 'free some space; gitsync goes on by itself',
   });
+}
+
+/** The bytes of objects; 0 for one that is not there. */
+async function sizesOf(repo: Repo, oids: readonly string[]): Promise<number[]> {
+  const known = knownSizes(repo);
+  if (oids.every((oid) => known.has(oid))) return oids.map((oid) => known.get(oid) as number);
+  const { stdout } = await git(repo, ['cat-file', '--batch-check=%(objectsize)'], { input: `${oids.join('\n')}\n` });
+  return stdout.toString().split('\n').map((line) => Number(line) || 0);
 }
 
 async function checkOutAll(repo: Repo, shadow: ShadowTree, from: string, to: string, files: readonly Wanted[], staged: Staged): Promise<void> {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
 import { attributeFilesAbove } from './attribute-files.ts';
-import { git, type Repo } from './git.ts';
+import { git, inputLater, type Repo } from './git.ts';
 import { indexInfo, parseTree, type Entry } from './tree.ts';
 
 const mostPaths = 100;
@@ -24,7 +24,9 @@ export async function attributesOf(repo: Repo, commit: string, paths: readonly R
 }
 
 /** Fills an index with entries (`null`: a path that is not there yet), and with the attribute files that count for them. */
-export async function fillFewIndex(repo: Repo, indexFile: string, attributes: ReadonlyMap<RawPath, Entry>, entries: ReadonlyMap<RawPath, Entry | null>): Promise<void> {
-  const all = [...new Map([...attributes, ...entries])].filter(([, entry]) => entry !== null);
-  if (all.length > 0) await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: indexInfo(all, repo.oidLength) });
+export async function fillFewIndex(repo: Repo, indexFile: string, attributes: ReadonlyMap<RawPath, Entry> | Promise<ReadonlyMap<RawPath, Entry>>, entries: ReadonlyMap<RawPath, Entry | null>): Promise<void> {
+  const isEmpty = ![...entries.values()].some((entry) => entry !== null);
+  if (isEmpty && (await attributes).size === 0) return;
+  const lines = Promise.resolve(attributes).then((known) => indexInfo([...new Map([...known, ...entries])].filter(([, entry]) => entry !== null), repo.oidLength));
+  await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: inputLater(lines) });
 }

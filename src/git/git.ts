@@ -1,5 +1,5 @@
 /** Runs git for one repository: fixed settings, bytes in and out, failures classified. */
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { Log } from '../log.ts';
 import { gitEnvironment } from '../process/env.ts';
 import { run } from '../process/run.ts';
@@ -102,6 +102,16 @@ export async function git(repo: Repo, args: readonly string[], options: GitOptio
   repo.log.debug(`git ${args[0] ?? ''}`, { args: args.slice(1, 8).join(' '), exit: result.exitCode, ms: Math.round(result.ms) });
   if (!(options.expect ?? [0]).includes(result.exitCode)) throw classifyGitFailure(what ?? args[0] ?? '', result.exitCode, result.stderr);
   return result;
+}
+
+/** Input that another program's answer makes: the one that reads it can start meanwhile. */
+export function inputLater(text: Promise<string | Buffer>): Readable {
+  return Readable.from(
+    (async function* () {
+      const input = await text;
+      if (input.length > 0) yield input;
+    })(),
+  );
 }
 
 /** Runs git and returns its output as text without the final newline. */

@@ -1,5 +1,6 @@
 /** Refs: read, and move only by compare-and-swap. */
 import { GitsyncError } from '../errors.ts';
+import { knownStep } from './commit-step.ts';
 import { git, type Repo } from './git.ts';
 import { looseParents } from './loose-commit.ts';
 
@@ -61,6 +62,6 @@ export async function listRefs(repo: Repo, prefix: string): Promise<RefLine[]> {
 
 /** Whether every commit of `ancestor` is in `descendant`; not so for one that we do not have, where that may be (`mayBeMissing`). */
 export async function isAncestor(repo: Repo, ancestor: string, descendant: string, { mayBeMissing = false } = {}): Promise<boolean> {
-  if (ancestor === descendant || (await looseParents(repo, descendant))?.includes(ancestor)) return true;
+  if (ancestor === descendant || knownStep(repo, ancestor, descendant) !== undefined || (await looseParents(repo, descendant))?.includes(ancestor)) return true;
   return (await git(repo, ['merge-base', '--is-ancestor', ancestor, descendant], { expect: mayBeMissing ? [0, 1, 128] : [0, 1] })).exitCode === 0;
 }

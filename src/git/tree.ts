@@ -1,5 +1,6 @@
 /** Tree objects: what differs between two, and a tree with some entries replaced. */
 import { mkdtemp, rm } from 'node:fs/promises';
+import { knownStep } from './commit-step.ts';
 import { git, gitText, type Repo } from './git.ts';
 import { rawToText, splitNul, type RawPath } from '../core/raw-path.ts';
 
@@ -50,6 +51,8 @@ export function withoutIndex(repo: Repo): { indexFile: string } {
 /** All paths that differ between two trees (or commits), in git's order; `pathspecs`: of these only. */
 export async function diffTrees(repo: Repo, from: string, to: string, pathspecs: readonly string[] = []): Promise<TreeChange[]> {
   if (from === to) return [];
+  const known = pathspecs.length === 0 ? knownStep(repo, from, to) : undefined;
+  if (known !== undefined) return [...known.changes];
   const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to, '--', ...pathspecs], withoutIndex(repo));
   return parseRawDiff(stdout);
 }
