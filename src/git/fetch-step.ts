@@ -27,7 +27,7 @@ export interface StepRequest {
   config: readonly string[];
 }
 
-/** - a tip: the tracking ref is there now; - `failed`: so would be any other fetch; - undefined: it has to be fetched in full. */
+/** A tip: the tracking ref is there now. `failed`: any other fetch would fail as well. Undefined: it has to be fetched in full. */
 export type StepOutcome = { tip: string } | { failed: GitResult } | undefined;
 
 /** @throws GitsyncError `timeout`, `interrupted` and the like. */

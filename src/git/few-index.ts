@@ -28,5 +28,5 @@ export async function fillFewIndex(repo: Repo, indexFile: string, attributes: Re
   const isEmpty = ![...entries.values()].some((entry) => entry !== null);
   if (isEmpty && (await attributes).size === 0) return;
   const lines = Promise.resolve(attributes).then((known) => indexInfo([...new Map([...known, ...entries])].filter(([, entry]) => entry !== null), repo.oidLength));
-  await git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: inputLater(lines) });
+  await Promise.all([lines, git(repo, ['update-index', '-z', '--index-info'], { indexFile, input: inputLater(lines) })]);
 }

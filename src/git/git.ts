@@ -106,6 +106,7 @@ export async function git(repo: Repo, args: readonly string[], options: GitOptio
 
 /** Input that another program's answer makes: the one that reads it can start meanwhile. */
 export function inputLater(text: Promise<string | Buffer>): Readable {
+  text.catch(() => undefined); // whoever asked for the answer hears why there is none
   return Readable.from(
     (async function* () {
       const input = await text;
