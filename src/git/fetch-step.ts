@@ -8,6 +8,7 @@
 import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parseRemoteUrl } from '../core/remote-url.ts';
+import { wasKilled } from '../process/run.ts';
 import { rememberStep, type CommitStep } from './commit-step.ts';
 import { git, inputLater, type GitResult, type Repo } from './git.ts';
 import { readRemoteSettings } from './remote-settings.ts';
@@ -34,7 +35,13 @@ export type StepOutcome = { tip: string } | { failed: GitResult } | undefined;
 export async function fetchStep(repo: Repo, request: StepRequest, options: RemoteStepOptions): Promise<StepOutcome> {
   const { remote, url, ref, tracking, before, config } = request;
   if (!(await isPlain(repo, remote, url))) return undefined;
-  const result = await runRemoteStep(repo, remote, ['fetch-pack', '--thin', url, ref], { ...options, config });
+  // Without a limit for what stays packed: with one, git keeps a larger pack under a lock, and breaks down over checked objects (2.39).
+  const result = await runRemoteStep(repo, remote, ['fetch-pack', '--thin', url, ref], { ...options, config: [...config, 'fetch.unpackLimit=0'] }).catch((error: unknown) => {
+    // If this git breaks down all the same, a whole fetch need not.
+    if (wasKilled(error)) return undefined;
+    throw error;
+  });
+  if (result === undefined) return undefined;
   // A server that was not reached is not asked twice.
   if (result.exitCode === 128 && parseRemoteUrl(url).kind === 'ssh') return { failed: result };
   const tip = /^([0-9a-f]+) (.*)\n$/.exec(result.stdout.toString());

@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { fetchBranch, type FetchOutcome } from '../../src/git/fetch.ts';
 import { isAncestor } from '../../src/git/refs.ts';
@@ -45,6 +45,14 @@ describe('a branch that went on by one commit', () => {
     sh(b, 'fsck', '--connectivity-only');
   });
 
+  test('whatever its size', async () => {
+    const { remote, a, b } = twoMachines();
+    commitFiles(a, Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`many/${i}`, `${i}\n`])));
+    sh(a, 'push', '-q');
+    expect(await fetchFrom(b, remote)).toMatchObject({ outcome: { moved: true }, whole: false });
+    expect(readdirSync(`${b}/.git/objects/pack`).filter((name) => name.endsWith('.keep'))).toEqual([]);
+  });
+
   test('with a submodule, which is not looked for', async () => {
     const { remote, a, b } = twoMachines();
     sh(a, 'update-index', '--add', '--cacheinfo', `160000,${'1'.repeat(40)},sub`);
@@ -75,7 +83,7 @@ describe('everything else is left to git fetch', () => {
   test('several commits, a merge, an empty one, a rewritten branch, a branch that went', async () => {
     const { remote, a, b } = twoMachines();
     commitFiles(a, { x: '1' });
-    const second = commitFiles(a, { x: '2' });
+    const second = commitFiles(a, Object.fromEntries(Array.from({ length: 300 }, (_, i) => [`many/${i}`, `${i}\n`])));
     sh(a, 'push', '-q');
     expect(await fetchFrom(b, remote)).toEqual({ outcome: { kind: 'fetched', tip: second, moved: true }, whole: true });
     sh(a, 'switch', '-q', '-c', 'side', 'HEAD~1');
