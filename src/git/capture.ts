@@ -159,21 +159,17 @@ async function take(repo: Repo, index: PrivateIndex, staging: Staging, request: 
   return { ...result, held };
 }
 
-/** What git LFS keeps in the place of a file is smaller than this. */
-const largestPointerBytes = 1_024;
-
 /**
  * A large file that was only moved must not be held while its old name is
  * deleted: what may be the other end of a move is hashed first (not written).
+ * Its size does not tell, since a filter may keep something shorter in its place.
  */
 async function hashLargeMoves(repo: Repo, findings: readonly Finding[], limits: SafetyLimits): Promise<Map<RawPath, string>> {
   const oids = new Map<RawPath, string>();
+  if (!findings.some(({ kind, old }) => kind === 'delete' && old !== null)) return oids;
   const addedBytes = findings.reduce((sum, { kind, sizeBytes }) => sum + (kind === 'delete' ? 0 : sizeBytes), 0);
   const mayBeHeld = ({ kind, sizeBytes, path }: Finding): boolean => kind === 'add' && isUtf8(path) && (sizeBytes > limits.maxFileSizeBytes || addedBytes > limits.maxBatchBytes);
-  const added = findings.filter(mayBeHeld);
-  const deletedBytes = added.length === 0 ? new Set<number>() : await sizesOf(repo, findings.flatMap(({ kind, old }) => (kind === 'delete' && old !== null ? [old.oid] : [])));
-  const hasPointers = [...deletedBytes].some((size) => size < largestPointerBytes);
-  for (const { path, sizeBytes } of added.filter((finding) => hasPointers || deletedBytes.has(finding.sizeBytes))) {
+  for (const { path, sizeBytes } of findings.filter(mayBeHeld)) {
     // One that cannot be read, or hangs in a filter, is held like any other, and stops nothing.
     const result = await git(repo, ['hash-object', '--', rawToText(path)], { expect: [0, 1, 128], idleTimeoutMs: hashingDeadlineMs(sizeBytes) }).catch(throwUnlessTimeout);
     if (result?.exitCode === 0) oids.set(path, result.stdout.toString().trim());
@@ -183,13 +179,6 @@ async function hashLargeMoves(repo: Repo, findings: readonly Finding[], limits: 
 
 function throwUnlessTimeout(error: unknown): undefined {
   if (toGitsyncError(error).kind !== 'timeout') throw error;
-}
-
-/** The sizes of objects in bytes. */
-async function sizesOf(repo: Repo, oids: readonly string[]): Promise<Set<number>> {
-  if (oids.length === 0) return new Set();
-  const { stdout } = await git(repo, ['cat-file', '--batch-check=%(objectsize)'], { input: `${oids.join('\n')}\n` });
-  return new Set(stdout.toString().split('\n').map(Number).filter(Number.isInteger));
 }
 
 /** Only deletions need to know how many files there are. */

@@ -11,9 +11,10 @@ import { parseRemoteUrl } from '../core/remote-url.ts';
 import { wasKilled } from '../process/run.ts';
 import { rememberStep, type CommitStep } from './commit-step.ts';
 import { git, inputLater, type GitResult, type Repo } from './git.ts';
+import { updateRefIf } from './refs.ts';
 import { readRemoteSettings } from './remote-settings.ts';
 import { runRemoteStep, type RemoteStepOptions } from './remote-step.ts';
-import { parseRawDiff, withoutIndex } from './tree.ts';
+import { parseRawDiff, rawDiffWords, withoutIndex } from './tree.ts';
 
 export interface StepRequest {
   remote: string;
@@ -50,12 +51,9 @@ export async function fetchStep(repo: Repo, request: StepRequest, options: Remot
   if (commit === before) return { tip: commit };
   const step = readStep(repo, commit, before);
   // Started meanwhile, as are those in `readStep`: what one is told comes when the one before has answered.
-  const moving = git(repo, ['update-ref', '-m', `gitsync: fetched from ${remote}`, '--create-reflog', '--stdin'], {
-    input: inputLater(step.then((known) => (known === undefined ? '' : `update ${tracking} ${commit} ${before}\n`))),
-    expect: [0, 1, 128],
-  });
-  const [known, { exitCode }] = await Promise.all([step, moving]);
-  if (known === undefined || exitCode !== 0) return undefined;
+  const moving = updateRefIf(repo, tracking, commit, before, `fetched from ${remote}`, step.then((known) => known !== undefined));
+  const [known, hasMoved] = await Promise.all([step, moving]);
+  if (known === undefined || !hasMoved) return undefined;
   rememberStep(repo, known);
   return { tip: commit };
 }
@@ -70,8 +68,7 @@ async function isPlain(repo: Repo, remote: string, url: string): Promise<boolean
 
 /** What the commit changes, where `parent` is its only parent and all of it is there; undefined otherwise. */
 async function readStep(repo: Repo, commit: string, parent: string): Promise<CommitStep | undefined> {
-  const words = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', '--format=%P', commit];
-  const listing = git(repo, words, { ...withoutIndex(repo), expect: [0, 128] }).then(({ exitCode, stdout }) => {
+  const listing = git(repo, [...rawDiffWords, '--format=%P', commit], { ...withoutIndex(repo), expect: [0, 128] }).then(({ exitCode, stdout }) => {
     // "PARENTS NUL LF", then the changes.
     const end = stdout.indexOf('\0');
     const isOnly = exitCode === 0 && stdout.subarray(0, Math.max(end, 0)).toString() === parent;

@@ -1,7 +1,7 @@
 /** Refs: read, and move only by compare-and-swap. */
 import { GitsyncError } from '../errors.ts';
 import { knownStep } from './commit-step.ts';
-import { git, type Repo } from './git.ts';
+import { git, inputLater, type Repo } from './git.ts';
 import { looseParents } from './loose-commit.ts';
 
 /** Our own refs live below this; what hangs on them is kept from gc. */
@@ -18,13 +18,16 @@ export async function resolveCommit(repo: Repo, name: string): Promise<string | 
   return result.exitCode === 0 ? result.stdout.toString().trim() : undefined;
 }
 
+/** With an entry in the reflog, which says that it was us and why. */
+const updateWords = (why: string): string[] => ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog'];
+
 /**
  * Moves a ref from one value to another, or not at all.
  * @param expected the value it must have now; `null` when it must not exist.
  * @throws GitsyncError `rejected` when someone else moved it.
  */
 export async function updateRef(repo: Repo, ref: string, value: string, expected: string | null, why: string): Promise<void> {
-  const attempt = git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value, expected ?? zeroOid(repo)], { expect: [0, 1, 128] });
+  const attempt = git(repo, [...updateWords(why), ref, value, expected ?? zeroOid(repo)], { expect: [0, 1, 128] });
   const result = await attempt.catch((error: unknown) => error as Error);
   if (!(result instanceof Error) && result.exitCode === 0) return;
   const now = await resolveCommit(repo, ref);
@@ -35,9 +38,15 @@ export async function updateRef(repo: Repo, ref: string, value: string, expected
   throw new GitsyncError(/lock/i.test(result.stderr) ? 'locked' : 'failed', `${ref} could not be moved: ${result.stderr.trim()}`);
 }
 
+/** Moves a ref from one value to another if it turns out that it shall; git starts meanwhile. False: it could not be moved. */
+export async function updateRefIf(repo: Repo, ref: string, value: string, expected: string, why: string, shall: Promise<boolean>): Promise<boolean> {
+  const input = inputLater(shall.then((yes) => (yes ? `update ${ref} ${value} ${expected}\n` : '')));
+  return (await git(repo, [...updateWords(why), '--stdin'], { input, expect: [0, 1, 128] })).exitCode === 0;
+}
+
 /** Sets one of our own refs whatever it was before. */
 export async function setOwnRef(repo: Repo, ref: string, value: string, why: string): Promise<void> {
-  await git(repo, ['update-ref', '-m', `gitsync: ${why}`, '--create-reflog', ref, value]);
+  await git(repo, [...updateWords(why), ref, value]);
 }
 
 /** Deletes one of our own refs if it is there. */

@@ -48,12 +48,15 @@ export function withoutIndex(repo: Repo): { indexFile: string } {
   return { indexFile: `${repo.ownDir}/no-index` };
 }
 
+/** Lists all paths that differ, for `parseRawDiff`, whatever the configuration says. */
+export const rawDiffWords = ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none'];
+
 /** All paths that differ between two trees (or commits), in git's order; `pathspecs`: of these only. */
 export async function diffTrees(repo: Repo, from: string, to: string, pathspecs: readonly string[] = []): Promise<TreeChange[]> {
   if (from === to) return [];
   const known = pathspecs.length === 0 ? knownStep(repo, from, to) : undefined;
   if (known !== undefined) return [...known.changes];
-  const { stdout } = await git(repo, ['diff-tree', '-r', '-z', '--raw', '--no-renames', '--no-ext-diff', '--ignore-submodules=none', from, to, '--', ...pathspecs], withoutIndex(repo));
+  const { stdout } = await git(repo, [...rawDiffWords, from, to, '--', ...pathspecs], withoutIndex(repo));
   return parseRawDiff(stdout);
 }
 
