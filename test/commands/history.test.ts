@@ -1,5 +1,5 @@
 /** `gitsync log`, `restore`, `undo` and `adopt`. */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { converge } from '../helpers/converge.ts';
@@ -86,7 +86,8 @@ describe('restore', () => {
     const before = head();
     for (const agent of [false, true]) {
       if (agent) await machine.start();
-      rmSync(join(repos.a, 'many'), { recursive: true });
+      // In one step: one by one, a machine that stands still in between would make two lots of them.
+      renameSync(join(repos.a, 'many'), join(machine.home, `away-${agent}`));
       const status = machine.run('sync');
       expect(status.stdout).toMatch(new RegExp(`held 40 .*files disappeared at once: many/0 \\(and 39 more\\).*-> gitsync restore ${repos.a} --at now`));
       expect(JSON.parse(machine.run('restore', repos.a, '--at', 'now', '--json').stdout)).toMatchObject({ paths: { length: 40 } });
