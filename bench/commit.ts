@@ -27,7 +27,7 @@ async function measureOurs(): Promise<{ committed: number[]; settled: number[] }
   const repo = await openRepo(a);
   const index = openPrivateIndex(repo);
   const capturer = createCapturer(repo, index);
-  const request = { overdue: new Set<RawPath>(), allowed: new Set<RawPath>(), keep: new Set<RawPath>(), heldForBatch: new Set<RawPath>(), rootChanged: false, limits: { maxFileSizeBytes: 5e7, maxBatchBytes: 1e9 }, checkSecrets: true, host: 'a', branch: undefined, template: undefined, sign: false } as const;
+  const request = { overdue: new Set<RawPath>(), allowed: new Set<RawPath>(), keep: new Set<RawPath>(), heldBefore: [], rootChanged: false, limits: { maxFileSizeBytes: 5e7, maxBatchBytes: 1e9 }, checkSecrets: true, host: 'a', branch: undefined, template: undefined, sign: false } as const;
   await capturer.capture({ ...request, scan: 'all', now: new Date() });
   const [committed, settled]: [number[], number[]] = [[], []];
   for (let i = 0; i < samples; i += 1) {

@@ -21,7 +21,7 @@ const weightKb = (at: string): number => Number(execFileSync('du', ['-sk', join(
 async function measureOurs(): Promise<(string | number)[]> {
   const repo = await openRepo(a);
   const capturer = createCapturer(repo, openPrivateIndex(repo));
-  const request = { overdue: new Set<RawPath>(), allowed: new Set<RawPath>(), keep: new Set<RawPath>(), heldForBatch: new Set<RawPath>(), rootChanged: false, limits: { maxFileSizeBytes: 5e7, maxBatchBytes: 1e9 }, checkSecrets: true, host: 'a', branch: undefined, template: undefined, sign: false } as const;
+  const request = { overdue: new Set<RawPath>(), allowed: new Set<RawPath>(), keep: new Set<RawPath>(), heldBefore: [], rootChanged: false, limits: { maxFileSizeBytes: 5e7, maxBatchBytes: 1e9 }, checkSecrets: true, host: 'a', branch: undefined, template: undefined, sign: false } as const;
   const startedAt = performance.now();
   for (let i = 0; i < commits; i += 1) {
     const name = `file-0/0/${i % 100}.txt`;

@@ -1,9 +1,7 @@
 /** Carries out the state machine's actions on one repository; each ends with the event that it led to. */
 import { retryOf, toGitsyncError } from '../errors.ts';
-import { rawToDisplay, splitRaw, type RawPath } from '../core/raw-path.ts';
-import type { LogFields } from '../log.ts';
+import { rawToDisplay } from '../core/raw-path.ts';
 import type { Action, Event } from '../core/repo-state.ts';
-import type { CaptureReport } from '../git/capture.ts';
 import { hasOpenUpdate, recoverApply } from '../git/apply.ts';
 import { isOtherEnd } from '../gidit/fork-mark.ts';
 import { fetchBranch, integratedTip, noteIntegrated, type FetchOutcome } from '../git/fetch.ts';
@@ -12,10 +10,11 @@ import { publishBranch, publishFallback } from '../git/publish.ts';
 import { readRef } from '../git/ref-file.ts';
 import { isAncestor, ownRefs, setOwnRef } from '../git/refs.ts';
 import type { HeadState } from '../git/repository.ts';
-import { keepRewritten, saveHeld } from '../git/snapshot.ts';
+import { keepRewritten } from '../git/snapshot.ts';
+import { logReport, rememberReport } from './capture-report.ts';
 import { performTidy } from './tidy.ts';
 import { hasLeftovers, updateWorkTree } from './update-work-tree.ts';
-import { changeOwnState, rootInode } from './own-state.ts';
+import { rootInode } from './own-state.ts';
 import { talkToContainer } from './container-actions.ts';
 import { forgetMovedRemotes, readChangedUrls } from './remote-urls.ts';
 import { failureOf, refreshTargets, type RepoSession } from './repo-session.ts';
@@ -82,7 +81,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
     overdue: action.overdue,
     allowed: new Set(session.own.allowed),
     keep: new Set(session.own.blocked.map(({ path }) => path)),
-    heldForBatch: new Set(session.lastReport?.held.filter(({ reason }) => reason === 'batch').map(({ path }) => path)),
+    heldBefore: session.lastReport?.held ?? [],
     rootChanged: session.own.rootInode !== undefined && session.own.rootInode !== inode,
     limits: { maxFileSizeBytes: config.maxFileSizeBytes, maxBatchBytes: config.maxBatchBytes },
     checkSecrets: config.secrets,
@@ -96,7 +95,7 @@ async function performCapture(session: RepoSession, action: Action & { type: 'ca
   session.lastError = undefined;
   if (report.outcome.kind === 'disturbed') return [{ type: 'disturbed' }];
   await rememberReport(session, report, action.scan, inode);
-  logOutcome(session, report);
+  logReport(session, report);
   const { outcome, head } = report;
   await noteHead(session, head, outcome.kind === 'committed' ? outcome.commit : head.commit);
   if (outcome.kind === 'snapshot' && (outcome.why === 'index-lock' || outcome.why === 'moved')) {
@@ -124,50 +123,6 @@ async function noteHead(session: RepoSession, head: HeadState, commit: string | 
   } catch (error) {
     repo.log.debug('A former state of the branch could not be kept', { commit: lastHead.commit.slice(0, 10), error: String(error) });
   }
-}
-
-/** Keeps what the status shows; a partial look only replaces what it looked at. */
-async function rememberReport(session: RepoSession, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all', inode: string): Promise<void> {
-  const before = session.lastReport;
-  const merged = report.complete || before === undefined ? report : { ...report, held: mergeHeld(before, report), failed: mergeFailed(before, report, scan), nested: before.nested, movedSubmodules: before.movedSubmodules };
-  session.lastReport = merged;
-  const secrets = report.held.filter(({ reason }) => reason === 'secret-name' || reason === 'secret-content');
-  // So is what lies where an incoming version waits for its place.
-  await saveHeld(session.repo, [...secrets.map(({ path }) => path), ...report.aside]);
-  const deletionsWait = merged.held.some(({ reason }) => reason === 'mass-deletion');
-  if (!deletionsWait && session.own.rootInode !== inode) session.own = await changeOwnState(session.repo, () => ({ rootInode: inode }));
-}
-
-function mergeHeld(before: CaptureReport, report: CaptureReport): CaptureReport['held'] {
-  const known = new Map(before.held.map((held) => [held.path, held]));
-  if (report.outcome.kind === 'committed') for (const path of report.outcome.paths) known.delete(path);
-  for (const held of report.held) known.set(held.path, held);
-  return [...known.values()];
-}
-
-/** What could not be saved stays so until it was looked at again. */
-function mergeFailed(before: CaptureReport, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all'): CaptureReport['failed'] {
-  const wasLookedAt = (path: RawPath): boolean => scan === 'all' || scan.has(path) || (path !== '' && wasLookedAt(splitRaw(path).directory));
-  return [...before.failed.filter(({ path }) => !wasLookedAt(path)), ...report.failed];
-}
-
-function logOutcome(session: RepoSession, { outcome, held, failed }: CaptureReport): void {
-  const { log } = session.repo;
-  if (outcome.kind === 'committed') log.info('Committed', { commit: outcome.commit.slice(0, 10), paths: outcome.paths.length });
-  if (outcome.kind === 'snapshot' && outcome.commit !== undefined) log.info('Kept a snapshot', { why: outcome.why, commit: outcome.commit.slice(0, 10) });
-  const byReason = new Map<string, RawPath[]>();
-  for (const { path, detail } of held) byReason.set(detail, [...(byReason.get(detail) ?? []), path]);
-  for (const [why, paths] of byReason) {
-    // A mass deletion is one event, not a line for each file.
-    const others = paths.length === 1 ? {} : { others: paths.length - 1 };
-    warnOnce(session, `held ${paths.join('\0')}`, 'Held back', { path: rawToDisplay(paths[0] as RawPath), ...others, why });
-  }
-  for (const { path, why } of failed) warnOnce(session, `failed ${path}`, 'Could not be saved', { path: rawToDisplay(path), why });
-}
-
-function warnOnce(session: RepoSession, key: string, sentence: string, fields: LogFields): void {
-  session.repo.log[session.warned.has(key) ? 'debug' : 'warn'](sentence, fields);
-  session.warned.add(key);
 }
 
 /** Fetches; once more where the remote's name stands for another place by now, since what was known of the old one counted. */

@@ -40,6 +40,10 @@ export interface SafetyContext {
   limits: SafetyLimits;
   /** How many files the repository tracks now. */
   trackedCount: number;
+  /** How many files went in the commits just before (`core/sweep.ts`): they count with those that go now. */
+  goneBefore?: number;
+  /** How many other deletions wait already: they count, too. */
+  deletionsWaiting?: number;
   /** The work tree's root is another directory than before (device or inode): a drive is not mounted, say. */
   rootChanged: boolean;
   /** Some directory could not be read, so that what looks deleted may only be unreadable. */
@@ -71,12 +75,15 @@ function findMoves(candidates: readonly Candidate[]): Set<Candidate> {
   return moves;
 }
 
-/** Why deletions wait, or undefined; `count` are those that no added file makes up for. */
+/** Why deletions wait, or undefined; `count` are those now that no added file makes up for. */
 function judgeDeletions(count: number, context: SafetyContext): string | undefined {
   if (context.rootChanged) return 'the folder is not the one it was: is a drive not mounted?';
   if (context.readFailed) return 'a part of the folder could not be read';
-  if (count <= massDeletionAbove || count * 4 <= context.trackedCount) return undefined;
-  return `${count} of ${context.trackedCount} files disappeared at once`;
+  const { trackedCount, goneBefore = 0, deletionsWaiting = 0 } = context;
+  const [gone, of] = [count + goneBefore + deletionsWaiting, trackedCount + goneBefore];
+  if (count === 0 || gone <= massDeletionAbove || gone * 4 <= of) return undefined;
+  const when = goneBefore > 0 ? `, ${goneBefore} of them in commits just before` : deletionsWaiting > 0 ? '' : ' at once';
+  return `${gone} of ${of} files disappeared${when}`;
 }
 
 function judgeAlone({ path, kind, sizeBytes }: Candidate, { limits, checkSecrets }: SafetyContext): Held | undefined {

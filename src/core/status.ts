@@ -110,7 +110,8 @@ function heldVerdict({ path, held }: StatusFacts, attention: Attention, inside: 
   const more = held.length > 1 ? ` (and ${held.length - 1} more)` : '';
   if (deletions.length > 0) {
     const here = shellQuote(path);
-    return attention(state, `${first?.detail}: ${first?.path}${more}; here only, not published`, `gitsync restore ${here} --at now`, `gitsync allow ${here}`);
+    // The last one was judged with the others in mind.
+    return attention(state, `${deletions.at(-1)?.detail}: ${first?.path}${more}; here only, not published`, `gitsync restore ${here} --at now`, `gitsync allow ${here}`);
   }
   const saved = first?.reason.startsWith('secret') ? 'saved here, not pushed' : 'not saved';
   return attention(state, `${first?.path} ${first?.detail}${more}; ${saved}`, `gitsync allow ${inside(first?.path ?? '')}`, `gitsync ignore ${inside(first?.path ?? '')}`);

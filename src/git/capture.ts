@@ -3,8 +3,9 @@
  * or, while the person is in the middle of something, a snapshot beside it.
  */
 import { commitMessage, type MessageInput } from '../core/commit-message.ts';
-import { judge, type Held, type SafetyLimits } from '../core/safety.ts';
+import { judge, type Held, type HoldReason, type SafetyContext, type SafetyLimits } from '../core/safety.ts';
 import { isUtf8, rawToText, type RawPath } from '../core/raw-path.ts';
+import { createSweep } from '../core/sweep.ts';
 import { toGitsyncError } from '../errors.ts';
 import { withStaging, type Staging } from './capture-staging.ts';
 import { commitTree, runCommitHooks, runPostCommitHook } from './commit.ts';
@@ -28,8 +29,8 @@ export interface CaptureRequest {
   allowed: ReadonlySet<RawPath>;
   /** Paths that apply could not put into place: what seems changed there is not the person's doing. */
   keep: ReadonlySet<RawPath>;
-  /** Paths that the last capture held for the size of the batch. */
-  heldForBatch: ReadonlySet<RawPath>;
+  /** What the last captures held, and may hold still. */
+  heldBefore: readonly Held[];
   /** The root is another directory than before: deletions wait. */
   rootChanged: boolean;
   limits: SafetyLimits;
@@ -85,6 +86,7 @@ export interface Capturer {
 /** Makes the capturer of one repository; it remembers what it has seen of the private index. */
 export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
   let scannedGeneration = -1;
+  const sweep = createSweep();
 
   return {
     async capture(request) {
@@ -98,10 +100,13 @@ export function createCapturer(repo: Repo, index: PrivateIndex): Capturer {
       const scan = await scanWorkTree(repo, index.file, isInVain ? new Set() : complete ? 'all' : request.scan, request.allowed);
       const findings = scan.findings.filter(({ path }) => !request.keep.has(path));
       const { outcome, held, waiting, failed } = await withStaging(repo, index, off === undefined ? head.commit : undefined, findings, async (staging) => {
-        const { taken, ...rest } = await take(repo, index, staging, request, findings, scan.readProblem !== undefined);
+        const doubts = { readFailed: scan.readProblem !== undefined, goneBefore: sweep.before(head.commit, request.now.getTime()) };
+        const { taken, ...rest } = await take(repo, index, staging, request, findings, doubts);
         // What is still being written gets its full time.
         if (request.rested !== undefined && (isInVain || rest.waiting.length + rest.failed.length > 0)) return { outcome: { kind: 'disturbed' as const }, ...rest };
-        return { outcome: await keep(repo, index, staging, request, head, off, taken), ...rest };
+        const outcome = await keep(repo, index, staging, request, head, off, taken);
+        if (outcome.kind === 'committed') sweep.add(outcome.commit, outcome.parent, shrinkage(taken, request.allowed), request.now.getTime());
+        return { outcome, ...rest };
       });
       const aside = scan.findings.filter(({ path, kind, sizeBytes }) => request.keep.has(path) && kind !== 'delete' && sizeBytes <= request.limits.maxFileSizeBytes).map(({ path }) => path);
       if (complete && !isInVain) scannedGeneration = index.generation;
@@ -119,21 +124,29 @@ async function whereLanded(repo: Repo, head: HeadState, commit: string): Promise
   return stayed ? head : { ...head, ref };
 }
 
+/** How many files fewer there are; what a person let through does not count. */
+function shrinkage(taken: readonly Finding[], allowed: ReadonlySet<RawPath>): number {
+  const count = (kind: Finding['kind']): number => taken.filter((finding) => finding.kind === kind && !allowed.has(finding.path)).length;
+  return count('delete') - count('add');
+}
+
 interface TakenAndHeld extends Taken {
   held: Held[];
 }
 
-async function take(repo: Repo, index: PrivateIndex, staging: Staging, request: CaptureRequest, findings: readonly Finding[], readFailed: boolean): Promise<TakenAndHeld> {
+async function take(repo: Repo, index: PrivateIndex, staging: Staging, request: CaptureRequest, findings: readonly Finding[], doubts: Pick<SafetyContext, 'readFailed' | 'goneBefore'>): Promise<TakenAndHeld> {
   if (findings.length === 0) return { taken: [], waiting: [], failed: [], held: [] };
   const byPath = new Map(findings.map((finding) => [finding.path, finding]));
+  const heldFor = (why: HoldReason): RawPath[] => request.heldBefore.filter(({ reason }) => reason === why).map(({ path }) => path);
   const findingsOf = (candidates: readonly { path: RawPath }[]): Finding[] => candidates.flatMap(({ path }) => byPath.get(path) ?? []);
   const context = {
     limits: request.limits,
     trackedCount: await countTracked(repo, index, findings),
     rootChanged: request.rootChanged,
-    readFailed,
+    ...doubts,
+    deletionsWaiting: heldFor('mass-deletion').filter((path) => !byPath.has(path) && !request.allowed.has(path)).length,
     allowed: request.allowed,
-    heldForBatch: request.heldForBatch,
+    heldForBatch: new Set(heldFor('batch')),
     checkSecrets: request.checkSecrets,
   };
   const newOids = await hashLargeMoves(repo, findings, request.limits);

@@ -112,6 +112,19 @@ describe('mass deletion', () => {
     expect(held[0]?.detail).toContain(words);
   });
 
+  test('what went in the commits just before counts with it', () => {
+    const { held } = judge([...gone(9), add('new')], context({ trackedCount: 83, goneBefore: 17 }));
+    expect(held).toHaveLength(9);
+    expect(held[0]?.detail).toBe('26 of 100 files disappeared, 17 of them in commits just before');
+    expect(reasons(gone(8), { trackedCount: 83, goneBefore: 17 })).toEqual([]);
+    expect(reasons([add('new')], { trackedCount: 50, goneBefore: 50 })).toEqual([]);
+  });
+
+  test('what waits already counts with it', () => {
+    expect(judge(gone(1), context({ deletionsWaiting: 25 })).held).toEqual([{ path: 'f0', reason: 'mass-deletion', detail: '26 of 100 files disappeared' }]);
+    expect(reasons(gone(1), { deletionsWaiting: 24 })).toEqual([]);
+  });
+
   test('deletions that a person let through go and are not counted', () => {
     const paths = many(10, (i) => `f${i}`);
     expect(reasons(gone(35), allow(...paths))).toEqual([]);
@@ -126,6 +139,8 @@ describe('judge, whatever comes', () => {
   const candidates = fc.uniqueArray(candidate, { selector: ({ path }) => path, maxLength: 60 });
   const situation = fc.record({
     trackedCount: fc.nat(200),
+    goneBefore: fc.nat(40),
+    deletionsWaiting: fc.nat(40),
     rootChanged: fc.boolean(),
     readFailed: fc.boolean(),
     checkSecrets: fc.boolean(),

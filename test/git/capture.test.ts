@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { rawFromText, type RawPath } from '../../src/core/raw-path.ts';
 import { saveHeld } from '../../src/git/snapshot.ts';
-import { captureOnce, openCapture } from '../helpers/capture.ts';
+import type { CaptureReport } from '../../src/git/capture.ts';
+import { captureOnce, openCapture, type OpenCapture } from '../helpers/capture.ts';
 import { commitFiles, exists, sh, tempDir, tempRepo, write } from '../helpers/repos.ts';
 
 const paths = (...names: string[]): Set<RawPath> => new Set(names.map(rawFromText));
@@ -262,6 +263,67 @@ describe('capture holds back', () => {
     expect(sh(root, 'show', 'HEAD:stay.txt')).toBe('changed');
     await captureOnce(root, { allowed: new Set(report.held.map(({ path }) => path)) });
     expect(filesAt(root)).toEqual(['stay.txt']);
+  });
+
+  describe('a mass deletion that comes in pieces, each small enough to go', () => {
+    const names = Array.from({ length: 40 }, (_, i) => `f${i}.txt`);
+    const at = (seconds: number): Date => new Date(Date.UTC(2026, 10, 20) + seconds * 1000);
+    const openWithFiles = async (): Promise<OpenCapture & { root: string; removeFiles(from: number, to: number): void }> => {
+      const root = tempRepo(Object.fromEntries(names.map((name) => [name, `${name}\n`])));
+      return { root, removeFiles: (from, to) => names.slice(from, to).forEach((name) => rmSync(join(root, name))), ...(await openCapture(root)) };
+    };
+    const deletions = ({ held }: CaptureReport): number => held.filter(({ reason }) => reason === 'mass-deletion').length;
+
+    test('from where it is one', async () => {
+      const { root, capture, removeFiles } = await openWithFiles();
+      removeFiles(0, 12);
+      expect((await capture({ now: at(0) })).outcome.kind).toBe('committed');
+      removeFiles(12, 20);
+      expect((await capture({ now: at(20) })).outcome.kind).toBe('committed');
+      removeFiles(20, 32);
+      const report = await capture({ now: at(40) });
+      expect(report.outcome.kind).toBe('nothing');
+      expect(report.held[0]?.detail).toBe('32 of 40 files disappeared, 20 of them in commits just before');
+      expect(deletions(report)).toBe(12);
+      expect((await capture({ now: at(50), allowed: paths(...names) })).held).toEqual([]);
+      expect(filesAt(root)).toHaveLength(8);
+      // What was let through counts no more.
+      removeFiles(32, 40);
+      expect(deletions(await capture({ now: at(60), allowed: paths(...names.slice(0, 32)) }))).toBe(8);
+    });
+
+    test('whatever is looked at alone while others wait', async () => {
+      const { root, capture, removeFiles } = await openWithFiles();
+      await capture();
+      removeFiles(0, 25);
+      const { held } = await capture();
+      expect(held).toHaveLength(25);
+      removeFiles(30, 31);
+      expect(await capture({ scan: paths('f30.txt'), heldBefore: held })).toMatchObject({ outcome: { kind: 'nothing' }, held: [{ path: 'f30.txt', detail: '26 of 40 files disappeared' }] });
+      expect((await capture({ scan: paths('f30.txt'), heldBefore: held, allowed: paths(...names.slice(0, 25)) })).outcome).toMatchObject({ kind: 'committed', paths: ['f30.txt'] });
+      expect(filesAt(root)).toHaveLength(39);
+    });
+
+    test('not after a pause, nor after a commit of the person', async () => {
+      const { root, capture, removeFiles } = await openWithFiles();
+      removeFiles(0, 18);
+      await capture({ now: at(0) });
+      removeFiles(18, 28);
+      expect(deletions(await capture({ now: at(61) }))).toBe(0);
+      commitFiles(root, { 'own.txt': 'own\n' });
+      removeFiles(28, 38);
+      expect(deletions(await capture({ now: at(62) }))).toBe(0);
+      expect(filesAt(root)).toEqual(['f38.txt', 'f39.txt', 'own.txt']);
+    });
+
+    test('not where new files come in their place', async () => {
+      const { root, capture, removeFiles } = await openWithFiles();
+      for (let i = 0; i < 4; i += 1) {
+        removeFiles(i * 10, i * 10 + 10);
+        for (let j = 0; j < 10; j += 1) write(root, `new-${i}-${j}.txt`, `${i} ${j}\n`);
+        expect(deletions(await capture({ now: at(i) }))).toBe(0);
+      }
+    });
   });
 
   test('not a directory that was only moved', async () => {

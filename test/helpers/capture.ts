@@ -9,7 +9,7 @@ export const captureDefaults: CaptureRequest = {
   overdue: new Set(),
   allowed: new Set(),
   keep: new Set(),
-  heldForBatch: new Set(),
+  heldBefore: [],
   rootChanged: false,
   limits: { maxFileSizeBytes: 50_000_000, maxBatchBytes: 1_000_000_000 },
   checkSecrets: true,
