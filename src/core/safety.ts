@@ -82,7 +82,7 @@ function judgeDeletions(count: number, context: SafetyContext): string | undefin
   const { trackedCount, goneBefore = 0, deletionsWaiting = 0 } = context;
   const [gone, of] = [count + goneBefore + deletionsWaiting, trackedCount + goneBefore];
   if (count === 0 || gone <= massDeletionAbove || gone * 4 <= of) return undefined;
-  const when = goneBefore > 0 ? `, ${goneBefore} of them in commits just before` : deletionsWaiting > 0 ? '' : ' at once';
+  const when = goneBefore > 0 ? `, ${goneBefore} of them in commits just before (gitsync log)` : deletionsWaiting > 0 ? '' : ' at once';
   return `${gone} of ${of} files disappeared${when}`;
 }
 

@@ -1,4 +1,5 @@
 /** Lookups for local programs: what was asked a moment ago, or what a node has just told of, need not be looked for in the whole cloud. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { toGitsyncError } from '../errors.ts';
 import { formatAddress, type Address } from './address.ts';
 import { bringBundles, type BringOptions, type BroughtBundle } from './bring-bundles.ts';
@@ -21,6 +22,8 @@ const freshMs = 2_000;
 /** How long those who hold a project that has just moved may take. */
 const askMs = 1_500;
 const mostAsked = 6;
+/** Before everybody is asked a second time: who has just come is found after a moment. */
+const againMs = 500;
 const mostRemembered = 1_000;
 
 /** Remembers lookups until the project moves. */
@@ -75,12 +78,16 @@ async function askWhoHolds(node: CloudNode, address: Address, id: string, within
   return Promise.any(asking).catch(() => undefined);
 }
 
-/** Brings bundles from those whom a lookup has found; where these few do not have them all, from anybody in the cloud. */
+/**
+ * Brings bundles from those whom a lookup has found; where these do not have them all, or their connection broke, from
+ * whoever a second, whole lookup finds.
+ */
 export async function bringFromAnybody(lookups: FreshLookups, node: CloudNode, address: Address, lookup: KnownLookup, options: BringOptions): Promise<BroughtBundle[]> {
   try {
     return await bringBundles(node, address, lookup, options);
   } catch (error) {
-    if (!lookup.isPartial || toGitsyncError(error).kind !== 'not-found') throw error;
+    if (toGitsyncError(error).kind !== 'not-found' || node.engine.connections().length === 0) throw error;
+    if (!lookup.isPartial) await sleep(againMs, undefined, { signal: options.signal, ref: false });
     return bringBundles(node, address, await lookups.lookUpAll(address, options.signal), options);
   }
 }

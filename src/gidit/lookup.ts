@@ -24,6 +24,8 @@ export interface LookupTimes {
 
 export const lookupTimes: LookupTimes = { totalMs: 6_000, graceMs: 1_000 };
 const maxAsked = 24;
+/** So many of those who are connected are asked where nobody says that they hold it. */
+const maxNeighbours = 8;
 
 /** Takes in whatever the cloud knows of the project now. Nodes that lie or are silent cost time, never more. */
 export async function lookUp(node: CloudNode, address: Address, signal: AbortSignal, times: LookupTimes = lookupTimes): Promise<Lookup> {
@@ -51,11 +53,21 @@ export async function lookUp(node: CloudNode, address: Address, signal: AbortSig
   const finding = (async () => {
     for await (const peer of node.engine.findHolders(recordKey(address), until)) ask(peer);
   })().catch(() => undefined);
-  const all = Promise.all([table, finding]).then(() => settleAll(asking));
+  let neighbours: string[] = [];
+  const all = (async () => {
+    await Promise.all([table, finding]);
+    await settleAll(asking);
+    if (lookup.offers.size > 0 || until.aborted) return;
+    // Whoever has just come is not in the table yet, nor is what they hold.
+    const connected = new Set(node.engine.connections().map(({ peer }) => peer));
+    neighbours = [...connected].filter((peer) => !asked.has(peer)).slice(0, maxNeighbours);
+    neighbours.forEach(ask);
+    await settleAll(asking);
+  })();
   // A node that is merely the first to answer may be a liar, so the table and the others get a little longer.
   await Promise.race([all, answered.then(() => Promise.race([all, sleep(times.graceMs, undefined, { ref: false })]))]);
   enough.abort();
-  lookup.asked = asked.size;
+  lookup.asked = asked.size - neighbours.length;
   signal.throwIfAborted();
   // Lists first: they have what comes between. Without a list, the record alone is still the highest number that was seen.
   for (const verified of records) await node.takeIn(verified, undefined).catch((error: unknown) => node.log.debug('A record was not taken in', { error: String(error) }));

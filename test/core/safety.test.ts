@@ -115,7 +115,7 @@ describe('mass deletion', () => {
   test('what went in the commits just before counts with it', () => {
     const { held } = judge([...gone(9), add('new')], context({ trackedCount: 83, goneBefore: 17 }));
     expect(held).toHaveLength(9);
-    expect(held[0]?.detail).toBe('26 of 100 files disappeared, 17 of them in commits just before');
+    expect(held[0]?.detail).toBe('26 of 100 files disappeared, 17 of them in commits just before (gitsync log)');
     expect(reasons(gone(8), { trackedCount: 83, goneBefore: 17 })).toEqual([]);
     expect(reasons([add('new')], { trackedCount: 50, goneBefore: 50 })).toEqual([]);
   });

@@ -283,7 +283,7 @@ describe('capture holds back', () => {
       removeFiles(20, 32);
       const report = await capture({ now: at(40) });
       expect(report.outcome.kind).toBe('nothing');
-      expect(report.held[0]?.detail).toBe('32 of 40 files disappeared, 20 of them in commits just before');
+      expect(report.held[0]?.detail).toBe('32 of 40 files disappeared, 20 of them in commits just before (gitsync log)');
       expect(deletions(report)).toBe(12);
       expect((await capture({ now: at(50), allowed: paths(...names) })).held).toEqual([]);
       expect(filesAt(root)).toHaveLength(8);

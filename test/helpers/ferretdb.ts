@@ -20,14 +20,19 @@ export function canHaveFerretdb(): boolean {
   return spawnSync(process.execPath, [script, '--can'], { stdio: 'ignore' }).status === 0;
 }
 
-/** Starts a server, which is built first where that was not done yet; it ends with the test process at the latest. */
+/** The program's path; it is built first where that was not done yet. */
+export async function ferretdbProgram(): Promise<string> {
+  return (await promisify(execFile)(process.execPath, [script])).stdout.trim();
+}
+
+/** Starts a server; it ends with the test process at the latest. */
 export async function startFerretdb(): Promise<TestFerretdb> {
-  const { stdout } = await promisify(execFile)(process.execPath, [script]);
+  const program = await ferretdbProgram();
   const port = await freePort();
   const home = tempDir('ferretdb');
   mkdirSync(join(home, 'data'));
   const log = openSync(join(home, 'log'), 'a');
-  const server = spawn(stdout.trim(), ['--handler=sqlite', `--sqlite-url=file:${home}/data/`, `--listen-addr=127.0.0.1:${port}`, '--debug-addr=-', '--telemetry=disable', `--state-dir=${home}`], { stdio: ['ignore', log, log] });
+  const server = spawn(program, ['--handler=sqlite', `--sqlite-url=file:${home}/data/`, `--listen-addr=127.0.0.1:${port}`, '--debug-addr=-', '--telemetry=disable', `--state-dir=${home}`], { stdio: ['ignore', log, log] });
   const ended = new Promise((resolve) => server.on('exit', resolve));
   children.add(server);
   await converge(`FerretDB listens (see ${home}/log)`, () => server.exitCode === null && isListening(port), 60_000);
