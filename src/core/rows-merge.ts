@@ -1,4 +1,5 @@
 /** Merges exported rows by key: two people who edit neighbouring rows do not disagree. */
+import { documentKey } from './document-key.ts';
 
 /** The merged text, and how many rows both sides changed differently; these stand between git's usual marks. */
 export interface RowsMerge {
@@ -8,8 +9,8 @@ export interface RowsMerge {
 
 /** How the rows of one file are told apart and, for counters, which of two values wins. */
 export interface RowsRule {
-  /** Places of the columns of the key, from 0; undefined where only the whole row tells. */
-  key: number[] | undefined;
+  /** Places of the columns of the key, from 0, or `document`: the rows are documents with an `_id`; undefined where only the whole row tells. */
+  key: readonly number[] | 'document' | undefined;
   /** Place of a number of which the greater one wins, as it must for a sequence that both sides have drawn from. */
   greatest?: number;
 }
@@ -23,14 +24,20 @@ export function linesOf(text: string): string[] {
   return lines;
 }
 
-/** Rows by key, or undefined when a line has too few fields or a key is there twice. */
-function rowsByKey(text: string, places: number[]): Rows | undefined {
+/** The key of a row, its columns divided by tabs; undefined when the line is no row of such a table. */
+export function keyOf(line: string, key: NonNullable<RowsRule['key']>): string | undefined {
+  if (key === 'document') return documentKey(line);
+  const fields = line.split('\t');
+  const values = key.map((place) => fields[place]);
+  return values.includes(undefined) ? undefined : values.join('\t');
+}
+
+/** Rows by key, or undefined when a line is no row or a key is there twice. */
+function rowsByKey(text: string, rule: NonNullable<RowsRule['key']>): Rows | undefined {
   const rows: Rows = new Map();
   for (const line of linesOf(text)) {
-    const fields = line.split('\t');
-    if (places.some((place) => fields[place] === undefined)) return undefined;
-    const key = places.map((place) => fields[place]).join('\t');
-    if (rows.has(key)) return undefined;
+    const key = keyOf(line, rule);
+    if (key === undefined || rows.has(key)) return undefined;
     rows.set(key, line);
   }
   return rows;
@@ -122,13 +129,14 @@ export interface RowsResolution {
  * @returns undefined when the files are not rows of such a table
  */
 export function resolveRows(base: string, ours: string, theirs: string, rule: RowsRule, winner: 'ours' | 'theirs'): RowsResolution | undefined {
-  if (rule.key === undefined) return { text: mergeByCount(base, ours, theirs).text, lost: '' };
-  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, rule.key as number[]));
+  const { key } = rule;
+  if (key === undefined) return { text: mergeByCount(base, ours, theirs).text, lost: '' };
+  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, key));
   if (before === undefined || mine === undefined || other === undefined) return undefined;
   const kept: string[] = [];
   const lost: string[] = [];
-  for (const key of orderKeys(before, mine, other)) {
-    const meeting = meet(before.get(key), mine.get(key), other.get(key), rule.greatest);
+  for (const id of orderKeys(before, mine, other)) {
+    const meeting = meet(before.get(id), mine.get(id), other.get(id), rule.greatest);
     const [first, second] = 'line' in meeting ? [meeting.line, undefined] : winner === 'ours' ? [meeting.mine, meeting.other] : [meeting.other, meeting.mine];
     if (first !== undefined || second !== undefined) kept.push((first ?? second) as string);
     if (first !== undefined && second !== undefined) lost.push(second);
@@ -174,15 +182,16 @@ function mergeByCount(base: string, ours: string, theirs: string): RowsMerge {
  * @returns undefined when the files are not rows of such a table: then lines must be merged as lines
  */
 export function mergeRows(base: string, ours: string, theirs: string, rule: RowsRule): RowsMerge | undefined {
-  if (rule.key === undefined) return mergeByCount(base, ours, theirs);
-  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, rule.key as number[]));
+  const { key } = rule;
+  if (key === undefined) return mergeByCount(base, ours, theirs);
+  const [before, mine, other] = [base, ours, theirs].map((text) => rowsByKey(text, key));
   if (before === undefined || mine === undefined || other === undefined) return undefined;
   return mergeByKey(before, mine, other, rule.greatest);
 }
 
 /** Where the manifest of a file of rows is and which table of it the file belongs to; counters have no table. */
 export function placeOfRows(path: string): { manifest: string; table: string | undefined } | undefined {
-  const rows = /^(.*?)data\/([^/]+)\/[^/]+\.(?:copy|tsv)$/.exec(path);
+  const rows = /^(.*?)data\/([^/]+)\/[^/]+\.(?:copy|tsv|json)$/.exec(path);
   if (rows !== null) return { manifest: `${rows[1]}manifest.tsv`, table: rows[2] };
   const counters = /^(.*?)(?:sequences|counters)\.tsv$/.exec(path);
   return counters === null ? undefined : { manifest: `${counters[1]}manifest.tsv`, table: undefined };
@@ -195,10 +204,11 @@ export function placeOfRows(path: string): { manifest: string; table: string | u
  */
 export function ruleFor(manifest: string, table: string | undefined): RowsRule | undefined {
   if (table === undefined) return { key: [0, 1], greatest: 2 };
+  const hasDocuments = /^engine\tmongodb$/m.test(manifest);
   for (const line of linesOf(manifest)) {
     const [what, path, , , , key, columns] = line.split('\t');
     if (what !== 'table' || path !== table || key === undefined || columns === undefined) continue;
-    if (key === '-') return { key: undefined };
+    if (key === '-') return { key: hasDocuments ? 'document' : undefined };
     const names = columns.split(',');
     const places = key.split(',').map((name) => names.indexOf(name));
     return places.includes(-1) ? undefined : { key: places };

@@ -3,7 +3,7 @@
  * have cut it in different places: merged file by file, a row that one side
  * edited and the other moved to another file would be there twice. Pure.
  */
-import { compareNumbers, compareTexts, isNumber, linesOf, meet, putRows, textOf, type RowsRule } from './rows-merge.ts';
+import { compareNumbers, compareTexts, isNumber, keyOf, linesOf, meet, putRows, textOf, type RowsRule } from './rows-merge.ts';
 
 /** The files of a table: name without extension -> rows, bytes as latin1. */
 export type Chunks = ReadonlyMap<string, string>;
@@ -41,23 +41,19 @@ interface Item {
   otherHome: string;
 }
 
-const keyOf = (line: string, places: readonly number[] | undefined): string | undefined => {
-  if (places === undefined) return line;
-  const fields = line.split('\t');
-  const key = places.map((place) => fields[place]);
-  return key.includes(undefined) ? undefined : key.join('\t');
-};
+type Key = RowsRule['key'];
+const rowKey = (line: string, key: Key): string | undefined => (key === undefined ? line : keyOf(line, key));
 
 /** All rows of one side; undefined when they are no rows of such a table, or a key is there twice. */
-function readSide(chunks: Chunks, places: readonly number[] | undefined): Side | undefined {
+function readSide(chunks: Chunks, rule: Key): Side | undefined {
   const rows: Side = new Map();
   for (const [file, text] of chunks) {
     for (const line of linesOf(text)) {
-      const key = keyOf(line, places);
+      const key = rowKey(line, rule);
       if (key === undefined) return undefined;
       const known = rows.get(key);
       if (known === undefined) rows.set(key, { line, file, count: 1 });
-      else if (places === undefined) known.count += 1;
+      else if (rule === undefined) known.count += 1;
       else return undefined;
     }
   }
@@ -107,13 +103,13 @@ function findOrder(sides: readonly Side[], isCounted: boolean): Compare | undefi
 const plainName = (file: string): string => file.replace(/_\d+$/, '');
 
 /** Keys of rows that begin a file because their hash says so, as the names of the sides' files tell. */
-function findBoundaries(sides: readonly Chunks[], places: readonly number[] | undefined, bits: number): Map<string, string> {
+function findBoundaries(sides: readonly Chunks[], rule: Key, bits: number): Map<string, string> {
   const found = new Map<string, string>();
   const mask = 2 ** Math.min(bits, 31) - 1;
   for (const chunks of sides) {
     for (const [file, text] of chunks) {
       const name = plainName(file);
-      const key = keyOf(text.slice(0, text.indexOf('\n')), places);
+      const key = rowKey(text.slice(0, text.indexOf('\n')), rule);
       if (key !== undefined && /^[0-9a-f]{16}$/.test(name) && (parseInt(name.slice(8), 16) & mask) === 0) found.set(key, name);
     }
   }
@@ -176,11 +172,11 @@ function toChunk(items: readonly Item[]): MergedChunk {
  * @returns the files of the result by name, or undefined when they are no rows of such a table
  */
 export function mergeTable(base: Chunks, ours: Chunks, theirs: Chunks, how: TableRule): Map<string, MergedChunk> | undefined {
-  const places = how.rule.key;
-  const [before, mine, other] = [base, ours, theirs].map((chunks) => readSide(chunks, places));
+  const { key } = how.rule;
+  const [before, mine, other] = [base, ours, theirs].map((chunks) => readSide(chunks, key));
   if (before === undefined || mine === undefined || other === undefined) return undefined;
-  const isCounted = places === undefined;
-  const items = [...new Set([...mine.keys(), ...other.keys()])].flatMap((key) => mergeRow(key, before.get(key), mine.get(key), other.get(key), isCounted) ?? []);
+  const isCounted = key === undefined;
+  const items = [...new Set([...mine.keys(), ...other.keys()])].flatMap((row) => mergeRow(row, before.get(row), mine.get(row), other.get(row), isCounted) ?? []);
   const files = cutRows(items, [ours, theirs], findOrder([mine, other], isCounted), how);
   return new Map([...files].map(([file, rows]) => [file, toChunk(rows)]));
 }
@@ -194,7 +190,7 @@ export function putTableRows(chunks: Chunks, rows: string, rule: RowsRule, home:
   if (present === undefined) return undefined;
   const byFile = new Map<string, string[]>();
   for (const line of linesOf(rows)) {
-    const file = present.get(keyOf(line, rule.key) ?? '')?.file ?? home;
+    const file = present.get(rowKey(line, rule.key) ?? '')?.file ?? home;
     byFile.set(file, [...(byFile.get(file) ?? []), line]);
   }
   const changed = new Map<string, string>();

@@ -50,7 +50,7 @@ interface TouchedTable {
 
 /** More files than this (about 256 MiB) are not read at once; they are merged one by one. */
 const maxFiles = 1_000;
-const pathspecs = [':(glob)**/data/*/*.copy', ':(glob)**/data/*/*.tsv'];
+const pathspecs = [':(glob)**/data/*/*.copy', ':(glob)**/data/*/*.tsv', ':(glob)**/data/*/*.json'];
 
 function tableAt(path: RawPath): Pick<TouchedTable, 'directory' | 'extension' | 'table' | 'manifest'> | undefined {
   const place = placeOfRows(path);

@@ -47,16 +47,29 @@ function withDependencies(root: string, profile: string, done: string[] = [], wa
   return done;
 }
 
+function appendLines(file: string, lines: readonly string[]): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const text = existsSync(file) ? readFileSync(file, 'utf8').replace(/(?<=.)\n?$/, '\n') : '';
+  writeFileSync(file, `${text}${lines.join('\n')}\n`);
+}
+
 /** Names in the root profile what it does not depend on yet. */
 function addToActual(root: string, engines: readonly string[]): void {
   const wanted = engines.length === 0 ? ['sysconf.gitted'] : engines.map((engine) => `sysconf.gitted.${engine}`);
   const known = withDependencies(root, 'actual');
   const missing = wanted.filter((profile) => !known.includes(profile));
   if (missing.length === 0) return;
-  const file = join(root, 'actual/deps');
-  mkdirSync(dirname(file), { recursive: true });
-  const text = existsSync(file) ? readFileSync(file, 'utf8').replace(/(?<=.)\n?$/, '\n') : '';
-  writeFileSync(file, `${text}${missing.join('\n')}\n`);
+  appendLines(join(root, 'actual/deps'), missing);
+}
+
+/** Files of exported state that git is to merge by rows. */
+const rowPatterns = ['*.copy', '*.tsv', '**/data/*/*.json'];
+
+/** Has such files merged by rows; a pattern of which a person has said how it is merged stays as it is. */
+function addAttributes(file: string): void {
+  const known = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+  const missing = rowPatterns.filter((pattern) => !known.some((line) => line.startsWith(`${pattern} `) && /[ -]merge\b/.test(line)));
+  if (missing.length > 0) appendLines(file, missing.map((pattern) => `${pattern} merge=gitted-rows`));
 }
 
 /** The branch that is checked out, `master` before the first commit of an old git. */
@@ -83,5 +96,5 @@ export async function scaffold(project: Project, engines: readonly string[], pro
   const client = join(root, 'gitted-client');
   if (program !== client) copyFileSync(program, client);
   chmodSync(client, 0o755);
-  writeNew(join(project.workTree, '.gitattributes'), '*.copy merge=gitted-rows\n*.tsv merge=gitted-rows\n');
+  addAttributes(join(project.workTree, '.gitattributes'));
 }

@@ -124,6 +124,20 @@ describe('a table that the two sides cut differently', () => {
     expect(await integrate(await openRepo(made.one), { local: made.a, remote: made.b, rules: [{ glob: undefined, policy: 'pause' }] })).toMatchObject({ kind: 'stopped', paths: [at(boundary)] });
   });
 
+  test('may be one of documents, which their _id tells apart', async () => {
+    const line = (id: number, text: string): string => `{"_id":{"$numberInt":"${id}"},"text":"${text}"}`;
+    const file = (name: string): string => `mongodb/app/data/tag/${name}.json`;
+    const base = { 'mongodb/app/manifest.tsv': 'gitted-rows\t1\nengine\tmongodb\nserver\t7.0\ntable\ttag\t\ttag\thash:4\t-\tdocument\n', [file('first')]: rows(line(1, 'one'), line(3, 'three'), line(10, 'ten')) };
+    const { files, conflicts } = await integrateBoth(
+      lab(base, { [file('first')]: rows(line(1, 'one')), [file(boundary)]: rows(line(2, 'new'), line(3, 'three'), line(10, 'ten')) }, { [file('first')]: rows(line(1, 'one'), line(3, 'edited'), line(10, 'ten'), line(11, 'more')) }),
+    );
+    expect(Object.fromEntries(Object.entries(files).filter(([path]) => path.includes('/data/')))).toEqual({ [file('first')]: rows(line(1, 'one')), [file(boundary)]: rows(line(2, 'new'), line(3, 'edited'), line(10, 'ten'), line(11, 'more')) });
+    expect(conflicts).toEqual([]);
+    const neighbours = await integrateBoth(lab(base, { [file('first')]: rows(line(1, 'ONE'), line(3, 'three'), line(10, 'from a')) }, { [file('first')]: rows(line(1, 'one'), line(3, 'THREE'), line(10, 'from b')) }));
+    expect(neighbours.files[file('first')]).toBe(rows(line(1, 'ONE'), line(3, 'THREE'), line(10, 'from b')));
+    expect(neighbours.files[neighbours.conflicts[0]?.copy as string]).toBe(rows(line(10, 'from a')));
+  });
+
   test('leaves files that neither side touched as they are', async () => {
     const [one, two] = ['0000000000000010', '0000000000000020'];
     const base = tags({ [at('first')]: rows('a\t1'), [at(one)]: rows('b\t1', 'c\t1'), [at(two)]: rows('m\t1', 'n\t1') });

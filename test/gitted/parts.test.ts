@@ -95,6 +95,17 @@ describe('the program', () => {
     expect(runProgram(root, clientFile, ['scaffold'])).toMatchObject({ status: 10, text: expect.stringContaining('names the profile nobody') });
   });
 
+  test('scaffold adds to the attributes that are there how rows are merged, once, and leaves what a person has said of it', () => {
+    const root = tempDir('project');
+    execFileSync('git', ['init', '-q', '-b', 'master'], { cwd: root });
+    write(root, '.gitattributes', '* text=auto\n*.tsv -merge');
+    for (let i = 0; i < 2; i += 1) expect(runProgram(root, clientFile, ['scaffold'])).toMatchObject({ status: 0 });
+    expect(read(root, '.gitattributes')).toBe('* text=auto\n*.tsv -merge\n*.copy merge=gitted-rows\n**/data/*/*.json merge=gitted-rows\n');
+    expect(runProgram(root, 'git', ['check-attr', 'merge', 'mongodb/app/data/people/first.json', 'data/people/first.json', 'mongodb/app/schema/people.json']).stdout).toBe(
+      'mongodb/app/data/people/first.json: merge: gitted-rows\ndata/people/first.json: merge: gitted-rows\nmongodb/app/schema/people.json: merge: unspecified\n',
+    );
+  });
+
   test('says which command it does not know', () => {
     const box = makeMachine();
     expect(box.client('explode')).toMatchObject({ status: 2, text: expect.stringContaining('There is no command "explode".') });
