@@ -85,7 +85,7 @@ export async function fetchBranch(repo: Repo, target: PublishTarget, options: Fe
 }
 
 /** A branch made this very moment, a ref in the way (`x`, where the remote has `x/y` now), somebody's own fetch at the same time. */
-const mayPassNow = /couldn't find remote ref|cannot lock ref .*(cannot create|but expected|unable to resolve|File exists)/i;
+const mayPassNow = /couldn't find remote ref|cannot lock ref .*(cannot create|but expected|unable to resolve|File exists)|git remote prune/i;
 
 type Attempt = FetchOutcome | { kind: 'failed'; result: GitResult };
 

@@ -142,7 +142,9 @@ async function readFailure(repo: Repo, remote: string, result: GitResult): Promi
 }
 
 async function readRejection(repo: Repo, remote: string, summary: string, result: GitResult): Promise<PublishOutcome> {
-  const reason = /\((.*)\)$/.exec(summary)?.[1] ?? summary;
+  // A newer server (seen with git 2.55) says of a ref that is locked that it "already exists".
+  const isLocked = /\.lock': File exists/.test(result.stderr);
+  const reason = isLocked ? '' : (/\((.*)\)$/.exec(summary)?.[1] ?? summary);
   if (summary.startsWith('[rejected]') || /non-fast-forward|incorrect old value|reference already exists/.test(reason)) return { kind: 'rejected' };
   if (/is at [0-9a-f]+ but expected|reference already exists/.test(result.stderr)) return { kind: 'rejected' };
   const words = remoteWordsOf(result.stderr);
