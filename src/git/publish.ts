@@ -152,7 +152,8 @@ async function readRejection(repo: Repo, remote: string, summary: string, result
   if (inTheWay !== undefined) return refused(new GitsyncError('protected', `The remote has a branch ${inTheWay}, beside which this one cannot be.`, { hint: 'rename one of the two branches' }), words);
   const error = await explainRemoteFailure(repo, remote, 'push', { ...result, stderr: `${result.stderr}\n${reason}` });
   if (lastingKinds.includes(error.kind)) return refused(error, words);
-  if (error.kind === 'rejected') throw new GitsyncError('failed', 'The remote could not move the branch.', { cause: error.cause });
+  // Deleted in this very moment, for instance, which the next fetch finds out.
+  if (error.kind === 'rejected' || reason === 'reference does not exist') throw new GitsyncError('failed', 'The remote could not move the branch.', { cause: error.cause });
   if (passingKinds.includes(error.kind) || /unpacker error|transaction|remote failure/.test(summary)) throw error;
   // "branch is currently checked out", "Working directory has unstaged changes", whatever a server may say.
   return refused(new GitsyncError('protected', 'The remote does not let us write this branch.', { cause: error }), words === '' ? reason : words);
