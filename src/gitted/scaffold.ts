@@ -67,8 +67,9 @@ const rowPatterns = ['*.copy', '*.tsv', '**/data/*/*.json'];
 
 /** Has such files merged by rows; a pattern of which a person has said how it is merged stays as it is. */
 function addAttributes(file: string): void {
-  const known = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-  const missing = rowPatterns.filter((pattern) => !known.some((line) => line.startsWith(`${pattern} `) && /[ -]merge\b/.test(line)));
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').map((line) => line.split(/\s+/)) : [];
+  const known = new Set(lines.filter((words) => words.some((word) => /^[!-]?merge\b|^binary$/.test(word))).map(([pattern]) => pattern));
+  const missing = rowPatterns.filter((pattern) => !known.has(pattern));
   if (missing.length > 0) appendLines(file, missing.map((pattern) => `${pattern} merge=gitted-rows`));
 }
 
