@@ -1,5 +1,5 @@
 /** What a capture found: kept for the status, and told in the log. */
-import { rawToDisplay, splitRaw, type RawPath } from '../core/raw-path.ts';
+import { directoriesAbove, rawToDisplay, type RawPath } from '../core/raw-path.ts';
 import type { CaptureReport } from '../git/capture.ts';
 import { saveHeld } from '../git/snapshot.ts';
 import type { LogFields } from '../log.ts';
@@ -9,7 +9,7 @@ import type { RepoSession } from './repo-session.ts';
 /** Keeps what the status shows, and lets the work tree's root be what it is now, once no deletion waits. */
 export async function rememberReport(session: RepoSession, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all', inode: string): Promise<void> {
   const before = session.lastReport;
-  const known = report.complete || before === undefined ? report : mergeReports(before, report, scan);
+  const known = report.complete || scan === 'all' || before === undefined ? report : mergeReports(before, report, scan);
   session.lastReport = known;
   const secrets = report.held.filter(({ reason }) => reason === 'secret-name' || reason === 'secret-content');
   // So is what lies where an incoming version waits for its place.
@@ -18,14 +18,10 @@ export async function rememberReport(session: RepoSession, report: CaptureReport
   if (!deletionsWait && session.own.rootInode !== inode) session.own = await changeOwnState(session.repo, () => ({ rootInode: inode }));
 }
 
-/** Whether a look at these paths would have found this one. */
-function isLookedAt(scan: ReadonlySet<RawPath> | 'all', path: RawPath): boolean {
-  return scan === 'all' || scan.has(path) || (path !== '' && isLookedAt(scan, splitRaw(path).directory));
-}
-
 /** A partial look replaces only what it looked at; what it no longer finds there is over. */
-function mergeReports(before: CaptureReport, report: CaptureReport, scan: ReadonlySet<RawPath> | 'all'): CaptureReport {
-  const stays = (path: RawPath): boolean => report.readProblem !== undefined || !isLookedAt(scan, path);
+function mergeReports(before: CaptureReport, report: CaptureReport, scan: ReadonlySet<RawPath>): CaptureReport {
+  const isLookedAt = (path: RawPath): boolean => [path, ...directoriesAbove([path])].some((each) => scan.has(each));
+  const stays = (path: RawPath): boolean => report.readProblem !== undefined || !isLookedAt(path);
   const merge = (was: readonly RawPath[], is: readonly RawPath[]): RawPath[] => [...new Set([...was.filter(stays), ...is])];
   const held = new Map(before.held.filter(({ path }) => stays(path)).map((each) => [each.path, each]));
   if (report.outcome.kind === 'committed') for (const path of report.outcome.paths) held.delete(path);

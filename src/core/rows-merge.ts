@@ -24,8 +24,9 @@ export function linesOf(text: string): string[] {
   return lines;
 }
 
-/** The key of a row, its columns divided by tabs; undefined when the line is no row of such a table. */
-export function keyOf(line: string, key: NonNullable<RowsRule['key']>): string | undefined {
+/** The key of a row, its columns divided by tabs, or the whole row; undefined when the line is no row of such a table. */
+export function keyOf(line: string, key: RowsRule['key']): string | undefined {
+  if (key === undefined) return line;
   if (key === 'document') return documentKey(line);
   const fields = line.split('\t');
   const values = key.map((place) => fields[place]);

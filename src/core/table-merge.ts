@@ -41,15 +41,12 @@ interface Item {
   otherHome: string;
 }
 
-type Key = RowsRule['key'];
-const rowKey = (line: string, key: Key): string | undefined => (key === undefined ? line : keyOf(line, key));
-
 /** All rows of one side; undefined when they are no rows of such a table, or a key is there twice. */
-function readSide(chunks: Chunks, rule: Key): Side | undefined {
+function readSide(chunks: Chunks, rule: RowsRule['key']): Side | undefined {
   const rows: Side = new Map();
   for (const [file, text] of chunks) {
     for (const line of linesOf(text)) {
-      const key = rowKey(line, rule);
+      const key = keyOf(line, rule);
       if (key === undefined) return undefined;
       const known = rows.get(key);
       if (known === undefined) rows.set(key, { line, file, count: 1 });
@@ -103,13 +100,13 @@ function findOrder(sides: readonly Side[], isCounted: boolean): Compare | undefi
 const plainName = (file: string): string => file.replace(/_\d+$/, '');
 
 /** Keys of rows that begin a file because their hash says so, as the names of the sides' files tell. */
-function findBoundaries(sides: readonly Chunks[], rule: Key, bits: number): Map<string, string> {
+function findBoundaries(sides: readonly Chunks[], rule: RowsRule['key'], bits: number): Map<string, string> {
   const found = new Map<string, string>();
   const mask = 2 ** Math.min(bits, 31) - 1;
   for (const chunks of sides) {
     for (const [file, text] of chunks) {
       const name = plainName(file);
-      const key = rowKey(text.slice(0, text.indexOf('\n')), rule);
+      const key = keyOf(text.slice(0, text.indexOf('\n')), rule);
       if (key !== undefined && /^[0-9a-f]{16}$/.test(name) && (parseInt(name.slice(8), 16) & mask) === 0) found.set(key, name);
     }
   }
@@ -190,7 +187,7 @@ export function putTableRows(chunks: Chunks, rows: string, rule: RowsRule, home:
   if (present === undefined) return undefined;
   const byFile = new Map<string, string[]>();
   for (const line of linesOf(rows)) {
-    const file = present.get(rowKey(line, rule.key) ?? '')?.file ?? home;
+    const file = present.get(keyOf(line, rule.key) ?? '')?.file ?? home;
     byFile.set(file, [...(byFile.get(file) ?? []), line]);
   }
   const changed = new Map<string, string>();

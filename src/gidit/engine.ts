@@ -46,6 +46,11 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+/** The nodes that this one is connected to, each once. */
+export function connectedPeers(engine: Pick<Engine, 'connections'>): Set<string> {
+  return new Set(engine.connections().map(({ peer }) => peer));
+}
+
 /** Decides about a record before it is stored here. */
 export interface RecordJudge {
   /** @throws when the value may never stand under this key: size, form, key, signature. */

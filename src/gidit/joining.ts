@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { backoffMs } from '../core/backoff.ts';
 import type { Log } from '../log.ts';
-import type { Engine } from './engine.ts';
+import { connectedPeers, type Engine } from './engine.ts';
 import type { NodeMemory } from './node-files.ts';
 import { deadline } from './streams/deadline.ts';
 
@@ -63,7 +63,7 @@ export function startJoining(engine: Engine, memory: NodeMemory, named: readonly
   };
   const look = async (): Promise<void> => {
     if (closed) return;
-    const connected = new Set(engine.connections().map(({ peer }) => peer));
+    const connected = connectedPeers(engine);
     const isDue = (address: string): boolean => !connected.has(idOf(address)) && idOf(address) !== engine.id && (retryAt.get(address) ?? 0) <= Date.now();
     const remembered = connected.size < fromMemory ? memory.state.peers.filter((address) => !named.includes(address)).slice(0, fromMemory) : [];
     await Promise.all([...named.filter(isDue).map((address) => attempt(address, true)), ...remembered.filter(isDue).map((address) => attempt(address, false))]);

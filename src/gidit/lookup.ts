@@ -4,6 +4,7 @@ import { GitsyncError } from '../errors.ts';
 import { formatAddress, recordKey, type Address } from './address.ts';
 import type { OfferedBundle } from './chain.ts';
 import type { CloudNode } from './cloud-node.ts';
+import { connectedPeers } from './engine.ts';
 import { askPolist, polistProtocol, type ProjectList } from './streams/polist.ts';
 import type { Verified } from './verify.ts';
 import { deadline } from './streams/deadline.ts';
@@ -36,8 +37,9 @@ export async function lookUp(node: CloudNode, address: Address, signal: AbortSig
   const asking: Promise<void>[] = [];
   let firstAnswer: () => void = () => undefined;
   const answered = new Promise<void>((resolve) => (firstAnswer = resolve));
-  const ask = (peer: string): void => {
-    if (asked.has(peer) || asked.size >= maxAsked) return;
+  /** False: it was asked already, or enough were. */
+  const ask = (peer: string): boolean => {
+    if (asked.has(peer) || asked.size >= maxAsked) return false;
     asked.add(peer);
     asking.push(
       askHolder(node, address, peer, until).then((offers) => {
@@ -46,28 +48,28 @@ export async function lookUp(node: CloudNode, address: Address, signal: AbortSig
         firstAnswer();
       }),
     );
+    return true;
   };
-  node.holders.of(address).forEach(ask);
+  const askFound = (peer: string): void => {
+    if (ask(peer)) lookup.asked += 1;
+  };
+  node.holders.of(address).forEach(askFound);
   const records: Verified[] = [];
   const table = readTable(node, address, records, until);
   const finding = (async () => {
-    for await (const peer of node.engine.findHolders(recordKey(address), until)) ask(peer);
+    for await (const peer of node.engine.findHolders(recordKey(address), until)) askFound(peer);
   })().catch(() => undefined);
-  let neighbours: string[] = [];
   const all = (async () => {
     await Promise.all([table, finding]);
     await settleAll(asking);
     if (lookup.offers.size > 0 || until.aborted) return;
     // Whoever has just come is not in the table yet, nor is what they hold.
-    const connected = new Set(node.engine.connections().map(({ peer }) => peer));
-    neighbours = [...connected].filter((peer) => !asked.has(peer)).slice(0, maxNeighbours);
-    neighbours.forEach(ask);
+    [...connectedPeers(node.engine)].filter((peer) => !asked.has(peer)).slice(0, maxNeighbours).forEach(ask);
     await settleAll(asking);
   })();
   // A node that is merely the first to answer may be a liar, so the table and the others get a little longer.
   await Promise.race([all, answered.then(() => Promise.race([all, sleep(times.graceMs, undefined, { ref: false })]))]);
   enough.abort();
-  lookup.asked = asked.size - neighbours.length;
   signal.throwIfAborted();
   // Lists first: they have what comes between. Without a list, the record alone is still the highest number that was seen.
   for (const verified of records) await node.takeIn(verified, undefined).catch((error: unknown) => node.log.debug('A record was not taken in', { error: String(error) }));

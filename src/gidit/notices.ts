@@ -2,6 +2,7 @@
 import { GitsyncError } from '../errors.ts';
 import { formatAddress, recordKey, type Address } from './address.ts';
 import type { CloudNode } from './cloud-node.ts';
+import { connectedPeers } from './engine.ts';
 import { askHolder } from './lookup.ts';
 import { notifyProtocol, sendFollow, sendNotice, serveNotify } from './streams/notify.ts';
 import { deadline } from './streams/deadline.ts';
@@ -75,7 +76,7 @@ export async function startNotices(node: CloudNode, onWish: (message: Buffer) =>
     counts.set(peer, count);
     if (count > times.perTenSeconds) throw new GitsyncError('rejected', 'A node sends too many notices.');
   };
-  const followEverywhere = (): Promise<unknown> => Promise.all([...new Set(engine.connections().map(({ peer }) => peer))].map(followAt));
+  const followEverywhere = (): Promise<unknown> => Promise.all([...connectedPeers(engine)].map(followAt));
 
   /** For projects that no connected node holds: looks in the table who does, and connects by asking. */
   const look = async (): Promise<void> => {

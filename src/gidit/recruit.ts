@@ -4,6 +4,7 @@
  */
 import { formatAddress, type Address } from './address.ts';
 import type { CloudNode } from './cloud-node.ts';
+import { connectedPeers } from './engine.ts';
 import { defaultMirrorBytes } from './node-files.ts';
 import { notifyProtocol, sendWish } from './streams/notify.ts';
 import { deadline } from './streams/deadline.ts';
@@ -25,7 +26,7 @@ const mostAsked = 32;
  */
 export async function askForMirrors(node: CloudNode, address: Address, holders: readonly string[], { copies }: RecruitSettings): Promise<number> {
   const message = await node.holdings.newestMessage(address);
-  const others = [...new Set(node.engine.connections().map(({ peer }) => peer))].filter((peer) => !holders.includes(peer));
+  const others = [...connectedPeers(node.engine)].filter((peer) => !holders.includes(peer));
   let missing = copies - 1 - holders.length;
   let agreed = 0;
   for (const peer of shuffle(others).slice(0, mostAsked)) {
